@@ -1,0 +1,67 @@
+//! What the loop needs of a packet buffer, a queue and a clock. `dpdk` implements these on mbufs, queues and the
+//! TSC; [`crate::memory`] on the heap, for tests and captures.
+
+use arrayvec::ArrayVec;
+use flow::{Instant, TickRate};
+
+/// The most packets that travel through the loop together.
+pub const BURST: usize = 32;
+
+/// Packets that travel together. The capacity is fixed: nothing is allocated.
+pub type Burst<P> = ArrayVec<P, BURST>;
+
+/// The buffer has no room to grow at its front.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoHeadroom;
+
+/// One frame in a buffer that can grow and shrink at its front.
+pub trait Packet {
+    /// The frame's first contiguous octets: all of it, or the first segment of several.
+    fn bytes(&self) -> &[u8];
+
+    /// As [`Packet::bytes`], to write.
+    fn bytes_mut(&mut self) -> &mut [u8];
+
+    /// Octets of the whole frame, with those that are not in [`Packet::bytes`].
+    fn wire_len(&self) -> usize;
+
+    /// Adds `octets` octets of any content before the first one.
+    ///
+    /// # Errors
+    /// [`NoHeadroom`] when the buffer has less room than that; the packet is as it was.
+    fn grow_front(&mut self, octets: usize) -> Result<(), NoHeadroom>;
+
+    /// Drops the first `octets` octets.
+    ///
+    /// # Panics
+    /// If [`Packet::bytes`] holds fewer.
+    fn shrink_front(&mut self, octets: usize);
+}
+
+/// A queue that packets come from.
+pub trait Receive {
+    /// What comes out of it.
+    type Packet: Packet;
+
+    /// Appends what is waiting to `burst`, at most until it is full. Never blocks.
+    fn receive(&mut self, burst: &mut Burst<Self::Packet>);
+}
+
+/// A queue that packets leave by.
+pub trait Transmit {
+    /// What goes into it.
+    type Packet: Packet;
+
+    /// Sends from the front of `burst` what the queue takes, and removes that from it. What is left was not taken.
+    /// Never blocks.
+    fn transmit(&mut self, burst: &mut Burst<Self::Packet>);
+}
+
+/// The time of day of the packet path: ticks of one clock, and what a tick is worth.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> Instant;
+
+    /// What a tick is worth now; it may be refined while running.
+    fn rate(&self) -> TickRate;
+}

@@ -1,0 +1,3 @@
+//! (being written)
+pub mod io;
+pub use io::{BURST, Burst, Clock, NoHeadroom, Packet, Receive, Transmit};

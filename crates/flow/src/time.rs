@@ -1,0 +1,125 @@
+//! Instants and spans in ticks of whatever clock the caller reads, and what a tick is worth.
+
+use pdm::Attos;
+
+/// A point in time: ticks of one clock since an origin of that clock's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Instant(u64);
+
+/// A length of time in ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Span(u64);
+
+impl Instant {
+    /// The instant `ticks` ticks after the clock's origin.
+    #[must_use]
+    pub const fn from_ticks(ticks: u64) -> Self {
+        Self(ticks)
+    }
+
+    /// Ticks since the clock's origin.
+    #[must_use]
+    pub const fn ticks(self) -> u64 {
+        self.0
+    }
+
+    /// The time from `earlier` to this instant, or `None` when `earlier` is the later one.
+    #[must_use]
+    pub const fn checked_since(self, earlier: Self) -> Option<Span> {
+        match self.0.checked_sub(earlier.0) {
+            Some(ticks) => Some(Span(ticks)),
+            None => None,
+        }
+    }
+
+    /// The time from `earlier` to this instant, nothing when `earlier` is the later one.
+    #[must_use]
+    pub const fn saturating_since(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This instant moved `span` later; the clock's last instant when that overflows.
+    #[must_use]
+    pub const fn saturating_add(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+
+impl Span {
+    /// A span of `ticks` ticks.
+    #[must_use]
+    pub const fn from_ticks(ticks: u64) -> Self {
+        Self(ticks)
+    }
+
+    /// The span in ticks.
+    #[must_use]
+    pub const fn ticks(self) -> u64 {
+        self.0
+    }
+}
+
+/// What one tick of a clock is worth: attoseconds with 32 binary places. Slow enough for 1 ns, fast enough for 10 GHz.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TickRate(u64);
+
+/// Binary places of a [`TickRate`].
+const PLACES: u32 = 32;
+
+impl TickRate {
+    /// A clock that ticks once a nanosecond.
+    pub const NANOSECONDS: Self = Self(1_000_000_000 << PLACES);
+
+    /// A clock whose tick is worth `attos` / 2^32 attoseconds.
+    #[must_use]
+    pub const fn from_q32(attos: u64) -> Self {
+        Self(attos)
+    }
+
+    /// A tick's worth in attoseconds times 2^32.
+    #[must_use]
+    pub const fn q32(self) -> u64 {
+        self.0
+    }
+
+    /// `span` in attoseconds, cut to whole ones. Exact: the product has 128 bits.
+    #[must_use]
+    pub const fn attos(self, span: Span) -> Attos {
+        Attos::new((span.0 as u128 * self.0 as u128) >> PLACES)
+    }
+
+    /// The ticks that make `nanoseconds`, rounded down; the longest span when there are more.
+    #[must_use]
+    pub fn span_of_nanos(self, nanoseconds: u64) -> Span {
+        let attos = u128::from(nanoseconds) * 1_000_000_000;
+        let ticks = (attos << PLACES) / u128::from(self.0.max(1));
+        Span(u64::try_from(ticks).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nanosecond_tick_is_a_billion_attoseconds() {
+        assert_eq!(TickRate::NANOSECONDS.attos(Span(4)), Attos::new(4_000_000_000));
+        assert_eq!(TickRate::NANOSECONDS.span_of_nanos(60_000_000_000), Span(60_000_000_000));
+    }
+
+    #[test]
+    fn spans_are_never_negative() {
+        let (early, late) = (Instant(3), Instant(10));
+        assert_eq!(late.checked_since(early), Some(Span(7)));
+        assert_eq!(early.checked_since(late), None);
+        assert_eq!(early.saturating_since(late), Span(0));
+    }
+
+    #[test]
+    fn a_tsc_rate_is_exact_to_the_last_place() {
+        // 2.445430000 GHz
+        let rate = TickRate::from_q32(((1_000_000_000_000_000_000_u128 << 32) / 2_445_430_000) as u64);
+        let second = rate.attos(Span(2_445_430_000)).get();
+        assert!(1_000_000_000_000_000_000 - second < 2);
+    }
+}

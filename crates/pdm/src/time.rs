@@ -1,0 +1,103 @@
+//! Scaled time (RFC 8250, section 3.2.2 and appendix B): a delta's 16 most significant bits and how many were cut.
+
+/// A length of time in attoseconds, the unit of the wire format. 10^18 make a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+pub struct Attos(u128);
+
+/// Attoseconds in a nanosecond, without its factor of 2^9.
+const NANO_ODD_PART: u64 = 1_953_125;
+/// The binary exponent of the attoseconds in a nanosecond.
+const NANO_POWER: u32 = 9;
+
+impl Attos {
+    /// The longest time this type holds, and what larger ones saturate to.
+    pub const MAX: Self = Self(u128::MAX);
+
+    /// `attos` attoseconds.
+    #[must_use]
+    pub const fn new(attos: u128) -> Self {
+        Self(attos)
+    }
+
+    /// The time in attoseconds.
+    #[must_use]
+    pub const fn get(self) -> u128 {
+        self.0
+    }
+
+    /// The time in nanoseconds, rounded down; saturates.
+    #[must_use]
+    pub fn nanos(self) -> u64 {
+        // A shift and a division by a constant in 64 bits: a 128-bit division costs ten times as much.
+        match u64::try_from(self.0 >> NANO_POWER) {
+            Ok(short) => short / NANO_ODD_PART,
+            Err(_) => u64::try_from((self.0 >> NANO_POWER) / u128::from(NANO_ODD_PART)).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The sum; saturates.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference, or `None` when it would be negative.
+    #[must_use]
+    pub const fn checked_sub(self, other: Self) -> Option<Self> {
+        match self.0.checked_sub(other.0) {
+            Some(attos) => Some(Self(attos)),
+            None => None,
+        }
+    }
+}
+
+/// A time as the option carries it: `mantissa << scale` attoseconds. Any pair is a time, also one that is not
+/// normalised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct ScaledTime {
+    /// DELTATLR or DELTATLS: the most significant bits.
+    pub mantissa: u16,
+    /// SCALEDTLR or SCALEDTLS: how many bits were cut off below them.
+    pub scale: u8,
+}
+
+/// Bits of the mantissa.
+const MANTISSA_BITS: u32 = u16::BITS;
+
+impl ScaledTime {
+    /// No time at all: 0 with scale 0.
+    pub const ZERO: Self = Self { mantissa: 0, scale: 0 };
+
+    /// Cuts `time` to its 16 most significant bits (RFC 8250, section 3.2.2). Exact under 65,536 attoseconds.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the shift leaves 16 bits, and is itself at most 112")]
+    pub const fn encode(time: Attos) -> Self {
+        let bits = u128::BITS - time.0.leading_zeros();
+        let scale = bits.saturating_sub(MANTISSA_BITS);
+        Self { mantissa: (time.0 >> scale) as u16, scale: scale as u8 }
+    }
+
+    /// The time this stands for; one too large for [`Attos`] saturates.
+    #[must_use]
+    pub const fn decode(self) -> Attos {
+        Attos(shifted(self.mantissa as u128, self.scale))
+    }
+
+    /// The first time above this one that the encoder could not have told from it: what truncation cut off is less
+    /// than this.
+    #[must_use]
+    pub const fn resolution(self) -> Attos {
+        Attos(shifted(1, self.scale))
+    }
+}
+
+/// `value << scale`, saturating.
+const fn shifted(value: u128, scale: u8) -> u128 {
+    if value == 0 {
+        0
+    } else if scale as u32 > value.leading_zeros() {
+        u128::MAX
+    } else {
+        value << scale
+    }
+}
