@@ -70,7 +70,10 @@ impl ScaledTime {
 
     /// Cuts `time` to its 16 most significant bits (RFC 8250, section 3.2.2). Exact under 65,536 attoseconds.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the shift leaves 16 bits, and is itself at most 112")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the shift leaves 16 bits, and is itself at most 112"
+    )]
     pub const fn encode(time: Attos) -> Self {
         let bits = u128::BITS - time.0.leading_zeros();
         let scale = bits.saturating_sub(MANTISSA_BITS);

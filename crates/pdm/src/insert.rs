@@ -1,0 +1,139 @@
+//! Insertion: where the option goes, and putting it there (RFC 8250, section 3.3).
+
+use crate::look::{Look, protocol};
+use crate::option::OPTION_OCTETS;
+use crate::splice::Splice;
+use crate::tlv::{self, FIRST_OPTION};
+use crate::{PdmOption, Skip};
+
+/// Octets of the fixed header.
+const FIXED_HEADER: usize = 40;
+
+/// How far a packet may grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most octets of IPv6 header and payload.
+    pub mtu: u16,
+    /// The most octets of the options header that holds the option: routers and hosts drop longer ones.
+    pub max_destopts_len: u16,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { mtu: 1500, max_destopts_len: 40 }
+    }
+}
+
+/// A place for the option in one packet, found and checked but not yet filled.
+///
+/// The option goes into the destination options header directly before the upper layer, which it makes if there is
+/// none: never into one before a routing header, which other nodes read too, and never into a second one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Insertion {
+    ip: usize,
+    splice: Splice,
+    /// Offset of the options header.
+    header: usize,
+    /// Its octets afterwards.
+    header_len: usize,
+    /// Its octets before the splice, which stay.
+    kept: usize,
+    /// Offset of the option in it: even, so that its 16-bit fields stand on natural boundaries.
+    option: usize,
+    /// Offset of the octet that has to name the new header, and what that header names; `None` when merging.
+    naming: Option<(usize, u8)>,
+}
+
+impl Insertion {
+    /// Finds the place in `frame`, of which `look` tells.
+    ///
+    /// # Errors
+    /// [`Skip::OptionHeaderTooLong`], then [`Skip::Oversize`], by `limits`.
+    #[inline]
+    pub fn plan(frame: &[u8], look: &Look, limits: &Limits) -> Result<Self, Skip> {
+        let place = match look.options {
+            Some(header) => Self::merged(frame, look, header),
+            None => Self::alone(look),
+        };
+        if place.header_len > usize::from(limits.max_destopts_len) {
+            return Err(Skip::OptionHeaderTooLong);
+        }
+        let total = FIXED_HEADER + look.payload_len + place.splice.new - place.splice.old;
+        if total > usize::from(limits.mtu) && place.splice.new > place.splice.old {
+            return Err(Skip::Oversize);
+        }
+        Ok(place)
+    }
+
+    /// A header of its own: next header, length, the option, PadN of length 0.
+    fn alone(look: &Look) -> Self {
+        let header_len = 16;
+        Self {
+            ip: look.ip,
+            splice: Splice { start: look.upper, old: 0, new: header_len },
+            header: look.upper,
+            header_len,
+            kept: FIRST_OPTION,
+            option: FIRST_OPTION,
+            naming: Some((look.names_upper, look.protocol)),
+        }
+    }
+
+    /// At the end of the header at `header`, in the place of its trailing padding.
+    fn merged(frame: &[u8], look: &Look, header: usize) -> Self {
+        let octets = frame.get(header..look.upper).unwrap_or_default();
+        let kept = tlv::options(octets)
+            .filter(|option| !option.is_padding())
+            .last()
+            .map_or(FIRST_OPTION, |o| o.end());
+        let option = kept.next_multiple_of(2);
+        let header_len = (option + OPTION_OCTETS).next_multiple_of(8);
+        Self {
+            ip: look.ip,
+            splice: Splice { start: header + kept, old: octets.len() - kept, new: header_len - kept },
+            header,
+            header_len,
+            kept,
+            option,
+            naming: None,
+        }
+    }
+
+    /// Octets that the packet's front has to gain before [`Insertion::apply`].
+    #[must_use]
+    pub fn growth(&self) -> usize {
+        self.splice.growth()
+    }
+
+    /// Octets that the packet's front has to lose after [`Insertion::apply`]: a header full of padding gets shorter.
+    #[must_use]
+    pub fn shrinkage(&self) -> usize {
+        self.splice.shrinkage()
+    }
+
+    /// Writes `option` into the packet in `buffer`, the one this was planned for, grown at its front by
+    /// [`Insertion::growth`].
+    ///
+    /// # Panics
+    /// If `buffer` is not that packet.
+    #[inline]
+    pub fn apply(&self, buffer: &mut [u8], option: &PdmOption) {
+        let packet = self.splice.apply(buffer, self.ip);
+        let header = &mut packet[self.header..self.header + self.header_len];
+        let end = self.option + OPTION_OCTETS;
+        tlv::pad(&mut header[self.kept..self.option]);
+        header[self.option..end].copy_from_slice(&option.emit());
+        tlv::pad(&mut header[end..]);
+        header[1] = length_field(self.header_len);
+        if let Some((named_at, names)) = self.naming {
+            header[0] = names;
+            packet[named_at] = protocol::DESTINATION_OPTIONS;
+        }
+    }
+}
+
+/// The length field of an extension header of `octets` octets, 8 to 2,048 in steps of 8: its 8-octet units but the
+/// first.
+pub(crate) fn length_field(octets: usize) -> u8 {
+    u8::try_from((octets / 8).saturating_sub(1)).unwrap_or(u8::MAX)
+}

@@ -1,0 +1,330 @@
+//! One look at a packet: the walk through its headers to the upper layer (RFC 8200, section 4), and all that has to be
+//! known of it before anything is decided.
+
+use crate::tlv::{FIRST_OPTION, Tlv};
+use crate::{PDM_OPTION_LEN, PDM_OPTION_TYPE, Skip};
+
+/// Numbers of the protocols and headers that are treated by their name.
+pub mod protocol {
+    /// Hop-by-hop options header.
+    pub const HOP_BY_HOP: u8 = 0;
+    /// TCP.
+    pub const TCP: u8 = 6;
+    /// UDP.
+    pub const UDP: u8 = 17;
+    /// DCCP.
+    pub const DCCP: u8 = 33;
+    /// Routing header.
+    pub const ROUTING: u8 = 43;
+    /// Fragment header.
+    pub const FRAGMENT: u8 = 44;
+    /// Encapsulating Security Payload.
+    pub const ESP: u8 = 50;
+    /// Authentication header.
+    pub const AUTHENTICATION: u8 = 51;
+    /// ICMPv6.
+    pub const ICMPV6: u8 = 58;
+    /// No next header.
+    pub const NONE: u8 = 59;
+    /// Destination options header.
+    pub const DESTINATION_OPTIONS: u8 = 60;
+    /// SCTP.
+    pub const SCTP: u8 = 132;
+    /// UDP-Lite.
+    pub const UDP_LITE: u8 = 136;
+    /// Wrapped ESP.
+    pub const WRAPPED_ESP: u8 = 141;
+}
+
+/// Octets of the fixed header.
+const FIXED_HEADER: usize = 40;
+/// Offset of the next header octet in the fixed header.
+const NEXT_HEADER: usize = 6;
+/// Octets of the smallest extension header.
+const SMALLEST_HEADER: usize = 8;
+/// The routing header type of mobile nodes (RFC 6275): its last segment is the node's own home address.
+const MOBILITY_ROUTING: u8 = 2;
+/// The UDP port of ESP in UDP (RFC 3948).
+const NAT_TRAVERSAL_PORT: u16 = 4500;
+
+/// The two ports of a packet; for ICMPv6 echo both are its identifier, and both 0 where there are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ports {
+    /// The sender's.
+    pub source: u16,
+    /// The receiver's.
+    pub destination: u16,
+}
+
+/// Where a PDM option stands in a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PdmAt {
+    /// Offset of the option in the frame.
+    pub(crate) option: usize,
+    /// Offset of its options header.
+    pub(crate) header: usize,
+    /// Octets of that header.
+    pub(crate) header_len: usize,
+    /// Offset of the octet that names that header.
+    pub(crate) named_at: usize,
+}
+
+/// What one look at a packet tells. Offsets count from the start of its frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Offset of the fixed header.
+    pub(crate) ip: usize,
+    /// Octets after the fixed header.
+    pub(crate) payload_len: usize,
+    /// Offset of the upper layer's header.
+    pub(crate) upper: usize,
+    /// Offset of the octet that names it.
+    pub(crate) names_upper: usize,
+    /// Offset of the destination options header that ends there.
+    pub(crate) options: Option<usize>,
+    /// Upper-layer protocol.
+    pub protocol: u8,
+    /// Ports, where the protocol has them.
+    pub ports: Ports,
+    /// The PDM option; or why the packet must be left alone for its options' sake: [`Skip::Malformed`],
+    /// [`Skip::DuplicatePdm`] or [`Skip::UnknownPdmLength`], which come after [`Skip::Esp`].
+    pub pdm: Result<Option<PdmAt>, Skip>,
+}
+
+impl Look {
+    /// Source address.
+    #[must_use]
+    pub fn source<'f>(&self, frame: &'f [u8]) -> &'f [u8; 16] {
+        address(frame, self.ip + 8)
+    }
+
+    /// Destination address.
+    #[must_use]
+    pub fn destination<'f>(&self, frame: &'f [u8]) -> &'f [u8; 16] {
+        address(frame, self.ip + 24)
+    }
+
+    /// Whether this is ESP in one of its three shapes: plain, wrapped, or in UDP (RFC 8250, section 3.4).
+    #[must_use]
+    pub fn is_esp(&self) -> bool {
+        match self.protocol {
+            protocol::ESP | protocol::WRAPPED_ESP => true,
+            protocol::UDP => {
+                self.ports.source == NAT_TRAVERSAL_PORT || self.ports.destination == NAT_TRAVERSAL_PORT
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The address at `at`; the unspecified one if the frame is not the one that was looked at.
+#[inline]
+fn address(frame: &[u8], at: usize) -> &[u8; 16] {
+    frame.get(at..).and_then(|octets| octets.first_chunk()).unwrap_or(&[0; 16])
+}
+
+/// Looks at the packet in `frame` whose fixed header starts at `ip`. The whole frame has `wire_len` octets, of which
+/// `frame` may hold only the first ones: a header that is not in it is malformed.
+///
+/// # Errors
+/// The first reason of the specification's list to leave the packet alone, as far as neither rules nor flows are needed to
+/// tell. [`Skip::Esp`] and what comes after it is for the caller.
+#[inline]
+pub fn look(frame: &[u8], wire_len: usize, ip: usize) -> Result<Look, Skip> {
+    let fixed =
+        frame.get(ip..).and_then(|octets| octets.first_chunk::<FIXED_HEADER>()).ok_or(Skip::Malformed)?;
+    if fixed[0] >> 4 != 6 {
+        return Err(Skip::Malformed);
+    }
+    let payload_len = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
+    if payload_len == 0 && fixed[NEXT_HEADER] == protocol::HOP_BY_HOP {
+        return Err(Skip::Jumbogram);
+    }
+    let end = ip + FIXED_HEADER + payload_len;
+    if end > wire_len {
+        return Err(Skip::Malformed);
+    }
+    let mut walk = Walk::new(frame, ip, end, fixed[NEXT_HEADER]);
+    walk.go_to_upper_layer()?;
+    let ports = walk.upper_layer()?;
+    if fixed[24] == 0xff {
+        return Err(Skip::Multicast);
+    }
+    Ok(Look {
+        ip,
+        payload_len,
+        upper: walk.at,
+        names_upper: walk.named_at,
+        options: walk.last_options,
+        protocol: walk.next,
+        ports,
+        pdm: walk.options.verdict(),
+    })
+}
+
+/// The walk from header to header.
+struct Walk<'f> {
+    frame: &'f [u8],
+    /// Offset of the end of the payload.
+    end: usize,
+    /// Offset of the header that is met next.
+    at: usize,
+    /// What it is.
+    next: u8,
+    /// Offset of the octet that says so.
+    named_at: usize,
+    /// Offset of the header before it, if that was a destination options header.
+    last_options: Option<usize>,
+    /// Some other node is the packet's real destination.
+    source_routed: bool,
+    options: Options,
+}
+
+impl<'f> Walk<'f> {
+    fn new(frame: &'f [u8], ip: usize, end: usize, next: u8) -> Self {
+        Self {
+            frame,
+            end,
+            at: ip + FIXED_HEADER,
+            next,
+            named_at: ip + NEXT_HEADER,
+            last_options: None,
+            source_routed: false,
+            options: Options::default(),
+        }
+    }
+
+    /// Goes on to the upper layer, whatever it is: only hop-by-hop, routing and destination options are looked into.
+    #[inline]
+    fn go_to_upper_layer(&mut self) -> Result<(), Skip> {
+        let first = self.at;
+        loop {
+            match self.next {
+                protocol::HOP_BY_HOP if self.at != first => return Err(Skip::Malformed),
+                protocol::HOP_BY_HOP => self.pass(None)?,
+                protocol::ROUTING => {
+                    let [_, _, kind, segments_left] = *self.first_octets()?;
+                    self.source_routed |= segments_left != 0 && kind != MOBILITY_ROUTING;
+                    self.pass(None)?;
+                }
+                protocol::DESTINATION_OPTIONS => {
+                    let header = self.header()?;
+                    self.options.scan(header, self.at, self.named_at);
+                    self.pass(Some(self.at))?;
+                }
+                protocol::FRAGMENT if self.left() < SMALLEST_HEADER => return Err(Skip::Malformed),
+                protocol::FRAGMENT => return Err(Skip::Fragment),
+                protocol::AUTHENTICATION if self.left() < SMALLEST_HEADER => return Err(Skip::Malformed),
+                protocol::AUTHENTICATION => return Err(Skip::AuthenticationHeader),
+                protocol::NONE => return Err(Skip::NoNextHeader),
+                _ if self.source_routed => return Err(Skip::SourceRouted),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Octets of the payload from here on.
+    fn left(&self) -> usize {
+        self.end - self.at
+    }
+
+    /// The first octets of the extension header here.
+    fn first_octets(&self) -> Result<&'f [u8; 4], Skip> {
+        let octets = self.frame.get(self.at..).and_then(|octets| octets.first_chunk());
+        octets.filter(|_| self.left() >= SMALLEST_HEADER).ok_or(Skip::Malformed)
+    }
+
+    /// Octets of the extension header here.
+    fn header_len(&self) -> Result<usize, Skip> {
+        let [_, length, ..] = *self.first_octets()?;
+        let len = 8 * (1 + usize::from(length));
+        if len > self.left() { Err(Skip::Malformed) } else { Ok(len) }
+    }
+
+    /// The extension header here.
+    fn header(&self) -> Result<&'f [u8], Skip> {
+        self.frame.get(self.at..self.at + self.header_len()?).ok_or(Skip::Malformed)
+    }
+
+    /// Goes on to what the extension header here names.
+    fn pass(&mut self, last_options: Option<usize>) -> Result<(), Skip> {
+        let [next, ..] = *self.first_octets()?;
+        let len = self.header_len()?;
+        self.next = next;
+        self.named_at = self.at;
+        self.at += len;
+        self.last_options = last_options;
+        Ok(())
+    }
+
+    /// The upper layer's ports, or why the packet is left alone for its sake.
+    #[inline]
+    fn upper_layer(&self) -> Result<Ports, Skip> {
+        match self.next {
+            protocol::TCP | protocol::UDP | protocol::DCCP | protocol::SCTP | protocol::UDP_LITE => {
+                let [s0, s1, d0, d1] = *self.upper_octets::<4>()?;
+                Ok(Ports { source: u16::from_be_bytes([s0, s1]), destination: u16::from_be_bytes([d0, d1]) })
+            }
+            protocol::ICMPV6 => {
+                let [kind, _, _, _, i0, i1, _, _] = *self.upper_octets::<8>()?;
+                icmpv6_ports(kind, u16::from_be_bytes([i0, i1]))
+            }
+            _ => Ok(Ports::default()),
+        }
+    }
+
+    fn upper_octets<const N: usize>(&self) -> Result<&'f [u8; N], Skip> {
+        let octets = self.frame.get(self.at..self.end.min(self.frame.len()));
+        octets.and_then(|octets| octets.first_chunk()).ok_or(Skip::Malformed)
+    }
+}
+
+/// What an ICMPv6 message of type `kind` has in the place of ports.
+fn icmpv6_ports(kind: u8, identifier: u16) -> Result<Ports, Skip> {
+    match kind {
+        0..128 => Err(Skip::Icmpv6Error),
+        128 | 129 => Ok(Ports { source: identifier, destination: identifier }),
+        130..=137 | 141..=143 | 148 | 149 | 151..=153 => Err(Skip::NeighborDiscovery),
+        _ => Ok(Ports::default()),
+    }
+}
+
+/// What the destination options headers of a packet hold.
+#[derive(Default)]
+struct Options {
+    found: Option<PdmAt>,
+    malformed: bool,
+    duplicate: bool,
+    unknown_length: bool,
+}
+
+impl Options {
+    /// Looks through the options header at offset `at`.
+    #[inline]
+    fn scan(&mut self, header: &[u8], at: usize, named_at: usize) {
+        let mut next = FIRST_OPTION;
+        while next < header.len() {
+            let Some(option) = Tlv::at(header, next) else {
+                self.malformed = true;
+                return;
+            };
+            next = option.end();
+            if option.kind == PDM_OPTION_TYPE {
+                self.duplicate |= self.found.is_some();
+                self.unknown_length |= option.len != 2 + usize::from(PDM_OPTION_LEN);
+                self.found =
+                    Some(PdmAt { option: at + option.start, header: at, header_len: header.len(), named_at });
+            }
+        }
+    }
+
+    /// In the order of precedence.
+    fn verdict(self) -> Result<Option<PdmAt>, Skip> {
+        match self {
+            Self { malformed: true, .. } => Err(Skip::Malformed),
+            Self { duplicate: true, .. } => Err(Skip::DuplicatePdm),
+            Self { unknown_length: true, .. } => Err(Skip::UnknownPdmLength),
+            Self { found, .. } => Ok(found),
+        }
+    }
+}
