@@ -1,2 +1,72 @@
-//! (being written)
-fn main() {}
+//! `cargo xtask`: the project's own conveniences. Each command first installs what a bare Debian or Ubuntu machine with
+//! Rust lacks, then does its work, so that one command is all anybody has to know.
+//!
+//! It is not part of the program, and it links neither DPDK nor any crate of ours: it must build before they can.
+
+#![expect(clippy::print_stdout, reason = "telling what it does is what this program is for")]
+
+mod packages;
+mod summary;
+mod tests;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+
+/// Sets this machine up and runs pdmline's demonstration and tests.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Task {
+    /// Install what building and testing need, and nothing else.
+    Setup,
+    /// Show two appliances measuring a simulated path: no NIC, no root, no hugepages.
+    Demo,
+    /// Run every test, and say at the end what ran and what was skipped.
+    Test,
+    /// Run the namespace rig again and again (as root), until a round fails.
+    Rig {
+        /// How many rounds.
+        #[arg(long, default_value_t = 10)]
+        times: u32,
+    },
+}
+
+fn main() -> Result<()> {
+    match Task::parse() {
+        Task::Setup => packages::install(packages::BUILD, packages::TEST),
+        Task::Demo => {
+            packages::install(packages::BUILD, &[])?;
+            run(cargo().args(["run", "--release", "--package", "pdmline", "--", "demo"]))
+        }
+        Task::Test => {
+            packages::install(packages::BUILD, packages::TEST)?;
+            tests::all()
+        }
+        Task::Rig { times } => {
+            packages::install(packages::BUILD, packages::TEST)?;
+            tests::rig(times)
+        }
+    }
+}
+
+/// The cargo that runs us, in the workspace, wherever we were called from.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace());
+    command
+}
+
+fn workspace() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here)
+}
+
+/// Runs a command whose output is for the user.
+fn run(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("cannot start {program}"))?;
+    ensure!(status.success(), "{program} ended with {status}");
+    Ok(())
+}
