@@ -1,0 +1,104 @@
+//! Finds DPDK, generates the bindings, and compiles the inline functions that bindgen wraps.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Every function the `dpdk` crate calls, by regular expression. What is not here is not bound.
+const FUNCTIONS: &[&str] = &[
+    "dpdk_errno",
+    "fopencookie",
+    "rte_dev_(probe|remove)",
+    "rte_eal_(cleanup|init|remote_launch|wait_lcore)",
+    "rte_eth_dev_(adjust_nb_rx_tx_desc|close|configure|get_mtu|get_port_by_name|info_get|start|stop)",
+    "rte_eth_dev_owner_(new|set)",
+    "rte_eth_from_rings",
+    "rte_eth_link_get_nowait",
+    "rte_eth_macaddr_get",
+    "rte_eth_promiscuous_enable",
+    "rte_eth_(rx|tx)_burst",
+    "rte_eth_(rx|tx)_queue_setup",
+    "rte_eth_stats_get",
+    "rte_get_main_lcore",
+    "rte_lcore_(id|is_enabled)",
+    "rte_log_cur_msg_loglevel",
+    "rte_mempool_(avail_count|in_use_count|lookup)",
+    "rte_openlog_stream",
+    "rte_pktmbuf_(adj|alloc|append|free|free_bulk|headroom|pool_create|prepend|tailroom)",
+    "rte_rdtsc",
+    "rte_ring_(count|create|dequeue|free|get_capacity)",
+    "rte_socket_id",
+    "rte_strerror",
+    "rte_version",
+];
+
+const TYPES: &[&str] = &[
+    "rte_eth_(conf|dev_info|dev_owner|link|stats)",
+    "rte_(mbuf|mempool|ring)",
+    "cookie_io_functions_t",
+];
+
+const VALUES: &[&str] = &[
+    "mbuf_offset",
+    "MBUF_.*",
+    "RING_F_S[PC]_.*",
+    "RTE_ETH_(MQ_RX_RSS|RSS_IP|RSS_TCP|RSS_UDP|RSS_SCTP|TX_OFFLOAD_MULTI_SEGS)",
+    "RTE_(LOG_WARNING|MAX_LCORE|PKTMBUF_HEADROOM)",
+];
+
+fn main() {
+    let dpdk = pkg_config::Config::new().atleast_version("22.11").probe("libdpdk").unwrap_or_else(|reason| {
+        panic!(
+            "DPDK 22.11 or later was not found. Install it (apt install libdpdk-dev), or name the folder of its \
+             libdpdk.pc in PKG_CONFIG_PATH.\n{reason}"
+        )
+    });
+    println!("cargo:rustc-link-lib=rte_net_ring"); // a driver with an API of its own; libdpdk.pc has no drivers
+
+    let mut flags = compiler_flags();
+    flags.extend(dpdk.include_paths.iter().map(|path| format!("-I{}", path.display())));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
+    let wrappers = out.join("wrappers.c");
+    generate(&root.join("wrapper.h"), &flags, &wrappers, &out);
+    compile(&wrappers, &flags);
+}
+
+/// Flags of libdpdk.pc that the pkg-config crate drops: `-include rte_config.h` and `-march=...`.
+fn compiler_flags() -> Vec<String> {
+    println!("cargo:rerun-if-env-changed=PKG_CONFIG");
+    let program = env::var_os("PKG_CONFIG").unwrap_or_else(|| "pkg-config".into());
+    let output = Command::new(program)
+        .args(["--cflags-only-other", "libdpdk"])
+        .output()
+        .expect("pkg-config ran a moment ago");
+    String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect()
+}
+
+fn generate(header: &std::path::Path, flags: &[String], wrappers: &std::path::Path, out: &std::path::Path) {
+    let mut builder = bindgen::Builder::default()
+        .header(header.display().to_string())
+        .clang_args(flags)
+        .clang_arg("-D_GNU_SOURCE")
+        .wrap_static_fns(true)
+        .wrap_static_fns_path(wrappers)
+        .clang_macro_fallback()
+        .clang_macro_fallback_build_dir(out)
+        .generate_comments(false) // doc tests would be made of them
+        .prepend_enum_name(false)
+        .no_copy("rte_mbuf") // an mbuf has one owner
+        .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()));
+    builder = FUNCTIONS.iter().fold(builder, |builder, name| builder.allowlist_function(name));
+    builder = TYPES.iter().fold(builder, |builder, name| builder.allowlist_type(name));
+    builder = VALUES.iter().fold(builder, |builder, name| builder.allowlist_var(name).allowlist_type(name));
+    let bindings = builder.generate().expect("bindgen reads DPDK's headers: the message above says where it failed");
+    bindings.write_to_file(out.join("bindings.rs")).expect("OUT_DIR is writable");
+}
+
+fn compile(wrappers: &std::path::Path, flags: &[String]) {
+    let mut build = cc::Build::new();
+    // A debug build's wrappers lie on the packet path as well.
+    build.file(wrappers).opt_level(3).define("_GNU_SOURCE", None).define("ALLOW_EXPERIMENTAL_API", None);
+    build.warnings(false); // DPDK's headers, not ours
+    flags.iter().fold(&mut build, |build, flag| build.flag(flag)).compile("dpdk_wrappers");
+}
