@@ -1,2 +1,28 @@
-//! (being written)
-fn main() {}
+//! The `pdmline` program: its commands, and what they share. Captures are read and written here, and times are put
+//! into words; what happens to a packet is in `pdm`, `flow` and `dataplane`.
+//!
+//! Every failure ends as one line on standard error that says what to do, and exit status 1 (2 for a command line that
+//! is not understood).
+
+#[allow(dead_code, unused_imports, reason = "captures are written by replay, which is to come")]
+mod capture;
+mod cli;
+mod decode;
+mod human;
+mod progress;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // There is nobody left to tell when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "pdmline: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The command line. Each command's arguments are described next to the command.
+
+use clap::{Parser, Subcommand};
+
+use crate::decode;
+
+/// Gives hosts IPv6 Performance and Diagnostic Metrics (PDM, RFC 8250) without touching them
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Decode(decode::Args),
+}
+
+impl Cli {
+    /// Does what the command line says.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Decode(args) => decode::run(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}
