@@ -1,3 +1,28 @@
-//! (being written)
+//! Who is talking: flow keys, one worker's shard of the flow table, and the PDM state of a flow (RFC 8250, section 3.2).
+//!
+//! A [`Shard`] has a fixed capacity, chosen at start from the memory it is given, and belongs to one worker. This crate
+//! knows packets only as [`pdm::Look`] and [`pdm::PdmOption`], and time only as what the caller passes in: no clock, no
+//! rules, no buffers, no counters but the table's own. It allocates nothing.
+//!
+//! Octets of a shard's memory become entries through `zerocopy`; the one piece of `unsafe` is a prefetch.
+
+mod entry;
+mod error;
+mod hash;
+mod key;
+mod log;
+mod loss;
+mod measure;
+mod prefetch;
+mod shard;
+mod table;
 mod time;
+
+pub use entry::Departure;
+pub use error::Error;
+pub use hash::{Hash, KeyHasher};
+pub use key::{Key, PairId, Side};
+pub use loss::Progress;
+pub use measure::{Answer, ClockTolerance};
+pub use shard::{Census, FlowId, Full, PsnStart, Reception, Settings, Shard};
 pub use time::{Instant, Span, TickRate};

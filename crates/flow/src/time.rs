@@ -1,9 +1,13 @@
 //! Instants and spans in ticks of whatever clock the caller reads, and what a tick is worth.
 
 use pdm::Attos;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A point in time: ticks of one clock since an origin of that clock's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(transparent)]
 pub struct Instant(u64);
 
 /// A length of time in ticks.
@@ -118,7 +122,8 @@ mod tests {
     #[test]
     fn a_tsc_rate_is_exact_to_the_last_place() {
         // 2.445430000 GHz
-        let rate = TickRate::from_q32(((1_000_000_000_000_000_000_u128 << 32) / 2_445_430_000) as u64);
+        let q32 = (1_000_000_000_000_000_000_u128 << 32) / 2_445_430_000;
+        let rate = TickRate::from_q32(u64::try_from(q32).unwrap());
         let second = rate.attos(Span(2_445_430_000)).get();
         assert!(1_000_000_000_000_000_000 - second < 2);
     }

@@ -1,7 +1,11 @@
 //! Packet sequence numbers and their serial arithmetic.
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 /// A packet sequence number, PSNTP or PSNLR: 0 to 65,535, wrapping (RFC 8250, section 3.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
 pub struct Psn(u16);
 
 impl Psn {
@@ -15,6 +19,12 @@ impl Psn {
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
+    }
+
+    /// The number of the packet before this one.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        Self(self.0.wrapping_sub(1))
     }
 
     /// The number of the packet after this one.

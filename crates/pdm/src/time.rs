@@ -41,6 +41,13 @@ impl Attos {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// This time multiplied by `fraction` / 2^32; saturates.
+    #[must_use]
+    pub const fn saturating_mul_q32(self, fraction: u32) -> Self {
+        let (whole, rest) = (self.0 >> 32, self.0 & u32::MAX as u128);
+        Self(whole.saturating_mul(fraction as u128).saturating_add((rest * fraction as u128) >> 32))
+    }
+
     /// The difference, or `None` when it would be negative.
     #[must_use]
     pub const fn checked_sub(self, other: Self) -> Option<Self> {

@@ -1,0 +1,249 @@
+//! One flow: its key and its PDM state, 128 octets.
+
+use pdm::{Psn, ScaledTime};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::loss::Seen;
+use crate::{Instant, Key, Span, TickRate};
+
+/// A set of yes-or-no facts about a flow.
+#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+struct Facts(u32);
+
+/// The entry holds a flow.
+const LIVE: u32 = 1;
+/// A packet was sent with the option.
+const SENT: u32 = 1 << 1;
+/// A packet was received.
+const RECEIVED: u32 = 1 << 2;
+/// A packet was received, and none sent since.
+const RECEIVED_SINCE_SENT: u32 = 1 << 3;
+/// A packet was received with the option.
+const RECEIVED_OPTION: u32 = 1 << 4;
+/// One of our packets was answered.
+const ANSWERED: u32 = 1 << 5;
+/// The host speaks PDM itself.
+const NATIVE: u32 = 1 << 6;
+
+impl Facts {
+    fn has(self, fact: u32) -> bool {
+        self.0 & fact != 0
+    }
+
+    fn set(&mut self, facts: u32) {
+        self.0 |= facts;
+    }
+
+    fn clear(&mut self, facts: u32) {
+        self.0 &= !facts;
+    }
+}
+
+/// More packets than there are numbers: all of them were used.
+const ALL_NUMBERS: u32 = 1 << 16;
+
+/// One flow. All zero is a free entry.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(64))]
+pub(crate) struct Entry {
+    pub(crate) key: Key,
+    last_receive: Instant,
+    last_send: Instant,
+    pub(crate) last_seen: Instant,
+    pub(crate) seen: Seen,
+    /// How many numbers up to `next_psn` were used, at most all.
+    sent: u32,
+    /// The flow's name in the send log.
+    pub(crate) serial: u32,
+    next_psn: Psn,
+    psnlr: Psn,
+    last_answered: Psn,
+    unused: u16,
+    facts: Facts,
+    /// While the entry is free: the next free one, counted from 1.
+    pub(crate) next_free: u32,
+    reserve: [u64; 3],
+}
+
+const _: () = assert!(size_of::<Entry>() == 128);
+
+/// What leaves with a packet, and what its leaving tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Departure {
+    /// The option's fields.
+    pub option: pdm::PdmOption,
+    /// How long the local host took to answer, when this is its first packet since one was received.
+    pub local_delay: Option<Span>,
+    /// How many of the deltas would have been negative (0 to 2), and were sent as 0.
+    pub clock_backwards: u8,
+}
+
+impl Entry {
+    /// Makes this a fresh flow.
+    pub(crate) fn occupy(&mut self, key: Key, serial: u32, first: Psn, now: Instant) {
+        *self = Self {
+            key,
+            last_receive: Instant::default(),
+            last_send: Instant::default(),
+            last_seen: now,
+            seen: Seen::default(),
+            sent: 0,
+            serial,
+            next_psn: first,
+            psnlr: Psn::default(),
+            last_answered: Psn::default(),
+            unused: 0,
+            facts: Facts(LIVE),
+            next_free: 0,
+            reserve: [0; 3],
+        };
+    }
+
+    /// Makes this a free entry, before `next_free` in the list of those.
+    pub(crate) fn vacate(&mut self, next_free: u32) {
+        self.facts = Facts::default();
+        self.next_free = next_free;
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.facts.has(LIVE)
+    }
+
+    pub(crate) fn is_native(&self) -> bool {
+        self.facts.has(NATIVE)
+    }
+
+    /// The number that the next packet gets.
+    pub(crate) fn next_psn(&self) -> Psn {
+        self.next_psn
+    }
+
+    /// A packet leaves with an option of ours at `now`.
+    #[inline]
+    pub(crate) fn depart(&mut self, now: Instant, rate: TickRate) -> Departure {
+        let since_receive = self.since_receive(now);
+        let since_send = self.since_send(now);
+        let option = pdm::PdmOption {
+            psntp: self.next_psn,
+            psnlr: self.psnlr,
+            delta_tlr: scaled(since_receive, rate),
+            delta_tls: scaled(since_send, rate),
+        };
+        let local_delay =
+            if self.facts.has(RECEIVED_SINCE_SENT) { since_receive.ok().flatten() } else { None };
+        self.next_psn = self.next_psn.next();
+        self.sent = (self.sent + 1).min(ALL_NUMBERS);
+        self.sent_at(now);
+        let clock_backwards = u8::from(since_receive.is_err()) + u8::from(since_send.is_err());
+        Departure { option, local_delay, clock_backwards }
+    }
+
+    /// DELTATLR: since the last packet was received.
+    fn since_receive(&self, now: Instant) -> Result<Option<Span>, Backwards> {
+        if self.facts.has(RECEIVED) { since(now, self.last_receive) } else { Ok(None) }
+    }
+
+    /// DELTATLS: from the last sending to the last receipt; when nothing was received since, to now (RFC 8250,
+    /// appendix C.2.1 and C.2.3).
+    fn since_send(&self, now: Instant) -> Result<Option<Span>, Backwards> {
+        if !self.facts.has(SENT) {
+            Ok(None)
+        } else if self.facts.has(RECEIVED_SINCE_SENT) {
+            since(self.last_receive, self.last_send)
+        } else {
+            since(now, self.last_send)
+        }
+    }
+
+    /// A packet leaves with number `psn`, given by the host itself.
+    #[inline]
+    pub(crate) fn depart_native(&mut self, psn: Psn, now: Instant) {
+        if self.facts.has(NATIVE) && self.facts.has(SENT) {
+            self.follow_numbers(psn);
+        } else {
+            // From here on the numbers are the host's, and an answer to one of ours is none.
+            self.facts.set(NATIVE);
+            self.facts.clear(ANSWERED);
+            self.sent = 1;
+            self.next_psn = psn.next();
+        }
+        self.sent_at(now);
+    }
+
+    /// Widens the range of used numbers so that it holds `psn`.
+    fn follow_numbers(&mut self, psn: Psn) {
+        let ahead = psn.step_from(self.next_psn.previous());
+        if ahead > 0 {
+            self.sent = (self.sent + u32::from(ahead.unsigned_abs())).min(ALL_NUMBERS);
+            self.next_psn = psn.next();
+        } else {
+            self.sent = self.sent.max(u32::from(ahead.unsigned_abs()) + 1);
+        }
+    }
+
+    fn sent_at(&mut self, now: Instant) {
+        self.last_send = now;
+        self.last_seen = now;
+        self.facts.set(SENT);
+        self.facts.clear(RECEIVED_SINCE_SENT);
+    }
+
+    /// A packet arrives with number `psn`.
+    #[inline]
+    pub(crate) fn arrive(&mut self, psn: Psn, at: Instant) {
+        self.psnlr = psn;
+        self.facts.set(RECEIVED_OPTION);
+        self.received_at(at);
+    }
+
+    /// A packet arrives without the option. It moves the receive time until one with it came: PSNLR and the receive
+    /// time have to be the same packet's.
+    #[inline]
+    pub(crate) fn arrive_plain(&mut self, at: Instant) {
+        if self.facts.has(RECEIVED_OPTION) {
+            self.last_seen = at;
+        } else {
+            self.received_at(at);
+        }
+    }
+
+    fn received_at(&mut self, at: Instant) {
+        self.last_receive = at;
+        self.last_seen = at;
+        self.facts.set(RECEIVED | RECEIVED_SINCE_SENT);
+    }
+
+    /// Whether `psn` is newer than the last number that was answered.
+    pub(crate) fn is_first_answer(&self, psn: Psn) -> bool {
+        !self.facts.has(ANSWERED) || psn.step_from(self.last_answered) > 0
+    }
+
+    /// Whether the flow sent a packet with number `psn`.
+    pub(crate) fn has_sent(&self, psn: Psn) -> bool {
+        u32::from(self.next_psn.previous().ahead_of(psn)) < self.sent
+    }
+
+    /// Notes that `psn` was answered.
+    pub(crate) fn answered(&mut self, psn: Psn) {
+        self.last_answered = psn;
+        self.facts.set(ANSWERED);
+    }
+}
+
+/// A delta that would be negative.
+#[derive(Debug, Clone, Copy)]
+struct Backwards;
+
+fn since(late: Instant, early: Instant) -> Result<Option<Span>, Backwards> {
+    late.checked_since(early).map(Some).ok_or(Backwards)
+}
+
+/// The delta as it is sent: never negative.
+#[inline]
+fn scaled(delta: Result<Option<Span>, Backwards>, rate: TickRate) -> ScaledTime {
+    match delta {
+        Ok(Some(span)) => ScaledTime::encode(rate.attos(span)),
+        Ok(None) | Err(Backwards) => ScaledTime::ZERO,
+    }
+}

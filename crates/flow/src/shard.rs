@@ -1,0 +1,293 @@
+//! One worker's share of all flows.
+
+use pdm::{PdmOption, Psn};
+use rand::rngs::ChaCha12Rng;
+use rand::{RngExt, SeedableRng};
+use zerocopy::FromBytes;
+
+use crate::entry::Entry;
+use crate::log::{SendLog, Set, sets_for};
+use crate::measure::{self, Answer, ClockTolerance};
+use crate::table::{self, Bucket, ENTRIES_PER_BUCKET, EntryIndex, Table};
+use crate::{Departure, Error, Hash, Instant, Key, KeyHasher, Progress, Span, TickRate};
+
+/// Where the numbers of a new flow start.
+#[derive(Debug)]
+pub enum PsnStart {
+    /// Where nobody can guess (RFC 8250, section 3.2.1): from a generator seeded once by the system.
+    Random(Box<ChaCha12Rng>),
+    /// At a number: captures that are to come out the same every time.
+    At(Psn),
+}
+
+impl PsnStart {
+    /// Random starts from `seed`, which should be fresh from the system's generator.
+    #[must_use]
+    pub fn random(seed: [u8; 32]) -> Self {
+        Self::Random(Box::new(ChaCha12Rng::from_seed(seed)))
+    }
+
+    fn draw(&mut self) -> Psn {
+        match self {
+            Self::Random(generator) => Psn::new(generator.random()),
+            Self::At(psn) => *psn,
+        }
+    }
+}
+
+/// How a shard is to behave.
+#[derive(Debug)]
+pub struct Settings {
+    /// The hasher that all shards share.
+    pub hasher: KeyHasher,
+    /// Where new flows' numbers start.
+    pub psn_start: PsnStart,
+    /// A flow ends when it was idle for longer than this; `None` for never.
+    pub lifetime: Option<Span>,
+    /// How wrong peers' clocks may run.
+    pub tolerance: ClockTolerance,
+    /// How many packets in flight the send log is to hold.
+    pub log_packets: usize,
+}
+
+impl Settings {
+    /// Packets in flight that a shard remembers if nothing else is asked for.
+    pub const LOG_PACKETS: usize = 1 << 18;
+}
+
+/// A flow in its shard. Good until the shard ends flows, in [`Shard::find`] or [`Shard::expire`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowId(EntryIndex);
+
+/// The table's bound is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+/// What an arriving option tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reception {
+    /// What it says about the path and the peer.
+    pub answer: Answer,
+    /// What its number says about the packets before it.
+    pub progress: Progress,
+}
+
+/// How many flows there are and were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Census {
+    /// Flows in the table.
+    pub live: u64,
+    /// Flows that were created.
+    pub created: u64,
+    /// Flows that ended for idleness.
+    pub expired: u64,
+}
+
+/// One worker's flows and their send log.
+pub struct Shard<'m> {
+    table: Table<'m>,
+    log: SendLog<'m>,
+    settings: Settings,
+    /// The next flow's name in the send log; never 0.
+    serial: u32,
+    /// Where [`Shard::expire`] goes on.
+    hand: u32,
+    created: u64,
+    expired: u64,
+}
+
+/// Octets that the parts of a shard's memory are aligned to.
+const ALIGN: usize = 64;
+
+impl<'m> Shard<'m> {
+    /// Octets of memory that hold `flows` flows, and a send log for `log_packets` packets in flight.
+    #[must_use]
+    pub fn memory_for(flows: usize, log_packets: usize) -> usize {
+        let buckets = flows.div_ceil(ENTRIES_PER_BUCKET);
+        log_octets(sets_for(log_packets))
+            + buckets * (size_of::<Bucket>() + ENTRIES_PER_BUCKET * size_of::<Entry>())
+            + ALIGN
+    }
+
+    /// A shard that fills `memory`, which is zeroed.
+    ///
+    /// # Errors
+    /// [`Error::TooLittleMemory`] when not a single flow fits.
+    pub fn new(memory: &'m mut [u8], settings: Settings) -> Result<Self, Error> {
+        let (given, needed) = (memory.len(), Self::memory_for(1, settings.log_packets));
+        let parts = Self::divide(memory, settings.log_packets);
+        let (table, log) = parts.ok_or(Error::TooLittleMemory { given, needed })?;
+        Ok(Self { table, log, settings, serial: 1, hand: 0, created: 0, expired: 0 })
+    }
+
+    /// Cuts `memory` into the send log, the buckets and the entries.
+    fn divide(memory: &'m mut [u8], log_packets: usize) -> Option<(Table<'m>, SendLog<'m>)> {
+        let skew = memory.as_ptr().align_offset(ALIGN);
+        let memory = memory.get_mut(skew..)?;
+        let sets = sets_for(log_packets);
+        let (log, rest) = memory.split_at_mut_checked(log_octets(sets))?;
+        let (log_sets, cursors) = log.split_at_mut(sets * size_of::<Set>());
+        let group = size_of::<Bucket>() + ENTRIES_PER_BUCKET * size_of::<Entry>();
+        let groups = rest.len() / group;
+        // An entry is found by 32 bits.
+        let groups = groups.min(u32::MAX as usize / ENTRIES_PER_BUCKET);
+        let (buckets, rest) = rest.split_at_mut(groups * size_of::<Bucket>());
+        let (entries, _) = rest.split_at_mut(groups * ENTRIES_PER_BUCKET * size_of::<Entry>());
+        let table = Table::new(
+            <[Bucket]>::mut_from_bytes(buckets).ok().filter(|buckets| !buckets.is_empty())?,
+            <[Entry]>::mut_from_bytes(entries).ok()?,
+        );
+        Some((table, SendLog::new(<[Set]>::mut_from_bytes(log_sets).ok()?, cursors)))
+    }
+
+    /// The hash of `key` under the shards' shared secret.
+    #[must_use]
+    #[inline]
+    pub fn hash(&self, key: &Key) -> Hash {
+        self.settings.hasher.hash(key)
+    }
+
+    /// Asks for what [`Shard::prefetch_flow`] will look at.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: Hash) {
+        self.table.prefetch_bucket(hash);
+    }
+
+    /// Asks for what [`Shard::find`] and the flow's next change will look at; returns the flow that this most likely is.
+    #[inline]
+    pub fn prefetch_flow(&self, hash: Hash) -> Option<FlowId> {
+        self.table.prefetch_entry(hash).map(FlowId)
+    }
+
+    /// Asks for what a packet that leaves on `flow` will write in the send log.
+    #[inline]
+    pub fn prefetch_departure(&self, flow: FlowId) {
+        let entry = self.table.entry(flow.0);
+        self.log.prefetch(entry.serial, entry.next_psn());
+    }
+
+    /// The flow of `key`, which hashes to `hash`. One that was idle for too long ends here.
+    #[inline]
+    pub fn find(&mut self, hash: Hash, key: &Key, now: Instant) -> Option<FlowId> {
+        let index = self.table.find(hash, key)?;
+        if self.is_over(self.table.entry(index), now) {
+            self.table.remove(hash, index);
+            self.expired += 1;
+            return None;
+        }
+        Some(FlowId(index))
+    }
+
+    /// Whether a flow whose key hashes to `hash` could be created.
+    #[must_use]
+    pub fn has_room(&self, hash: Hash) -> bool {
+        self.table.has_room(hash)
+    }
+
+    /// Creates the flow of `key`, which hashes to `hash` and is not there.
+    ///
+    /// # Errors
+    /// [`Full`] when there is no room.
+    pub fn create(&mut self, hash: Hash, key: &Key, now: Instant) -> Result<FlowId, Full> {
+        let index = self.table.insert(hash).ok_or(Full)?;
+        let first = self.settings.psn_start.draw();
+        self.table.entry_mut(index).occupy(*key, self.serial, first, now);
+        self.serial = self.serial.checked_add(1).unwrap_or(1);
+        self.created += 1;
+        Ok(FlowId(index))
+    }
+
+    /// Whether the flow's host speaks PDM itself.
+    #[must_use]
+    #[inline]
+    pub fn is_native(&self, flow: FlowId) -> bool {
+        self.table.entry(flow.0).is_native()
+    }
+
+    /// A packet of `flow` leaves at `now` with an option of ours; `rate` is what the clock's tick is worth.
+    #[inline]
+    pub fn depart(&mut self, flow: FlowId, now: Instant, rate: TickRate) -> Departure {
+        let entry = self.table.entry_mut(flow.0);
+        let departure = entry.depart(now, rate);
+        self.log.remember(entry.serial, departure.option.psntp, now);
+        departure
+    }
+
+    /// A packet of `flow` leaves at `now` with an option of the host's own, which makes the flow a native host's.
+    #[inline]
+    pub fn depart_native(&mut self, flow: FlowId, option: &PdmOption, now: Instant) {
+        let entry = self.table.entry_mut(flow.0);
+        entry.depart_native(option.psntp, now);
+        self.log.remember(entry.serial, option.psntp, now);
+    }
+
+    /// A packet of `flow` arrives at `at` with `option`.
+    #[inline]
+    pub fn arrive(&mut self, flow: FlowId, option: &PdmOption, at: Instant, rate: TickRate) -> Reception {
+        let answer = self.answer(flow, option, at, rate);
+        let entry = self.table.entry_mut(flow.0);
+        let progress = entry.seen.note(option.psntp);
+        entry.arrive(option.psntp, at);
+        Reception { answer, progress }
+    }
+
+    /// A packet of `flow` arrives at `at` without an option.
+    #[inline]
+    pub fn arrive_plain(&mut self, flow: FlowId, at: Instant) {
+        self.table.entry_mut(flow.0).arrive_plain(at);
+    }
+
+    /// What `option` says of the packet that it answers. Only the first answer tells: server delay ends with the first
+    /// packet sent back (RFC 8250, section 2.2).
+    #[inline]
+    fn answer(&mut self, flow: FlowId, option: &PdmOption, at: Instant, rate: TickRate) -> Answer {
+        let entry = self.table.entry_mut(flow.0);
+        let answered = option.psnlr;
+        let nothing_received = answered == Psn::default() && option.delta_tlr == pdm::ScaledTime::ZERO;
+        if nothing_received || !entry.is_first_answer(answered) {
+            return Answer::None;
+        }
+        if !entry.has_sent(answered) {
+            return Answer::NeverSent;
+        }
+        entry.answered(answered);
+        let Some(sent) = self.log.recall(entry.serial, answered) else {
+            return Answer::Forgotten;
+        };
+        match at.checked_since(sent) {
+            Some(total) => measure::part(rate.attos(total), option.delta_tlr, self.settings.tolerance),
+            None => Answer::Nonsense,
+        }
+    }
+
+    /// Ends flows that were idle for too long, looking at no more than `budget` entries.
+    pub fn expire(&mut self, now: Instant, budget: usize) {
+        if self.settings.lifetime.is_none() {
+            return;
+        }
+        for _ in 0..budget {
+            let Some((index, entry)) = self.table.next_in_round(self.hand) else { return };
+            self.hand = table::after(index);
+            if entry.is_live() && self.is_over(entry, now) {
+                let hash = self.settings.hasher.hash(&entry.key);
+                self.table.remove(hash, index);
+                self.expired += 1;
+            }
+        }
+    }
+
+    fn is_over(&self, entry: &Entry, now: Instant) -> bool {
+        self.settings.lifetime.is_some_and(|lifetime| now.saturating_since(entry.last_seen) > lifetime)
+    }
+
+    /// How many flows there are and were.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        Census { live: self.table.live().into(), created: self.created, expired: self.expired }
+    }
+}
+
+/// Octets of a send log with `sets` sets.
+const fn log_octets(sets: usize) -> usize {
+    sets * (size_of::<Set>() + size_of::<u8>())
+}

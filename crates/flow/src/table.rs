@@ -1,0 +1,181 @@
+//! The table of one shard: buckets of a cache line that point into an array of entries.
+//!
+//! A key may stand in one of two buckets and is put into the emptier one; a bucket has eight slots, and there are two
+//! slots for every entry, so that a bucket is practically never full before the table is. A hit costs two misses, one
+//! after the other: the bucket and the entry.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::entry::Entry;
+use crate::prefetch::prefetch;
+use crate::{Hash, Key};
+
+/// Slots of a bucket.
+const SLOTS: usize = 8;
+
+/// Entries for each bucket, which makes 16 octets of index an entry.
+pub(crate) const ENTRIES_PER_BUCKET: usize = 4;
+
+/// One cache line of slots: a part of the hash, and where the entry is, counted from 1 (0 is a free slot).
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(64))]
+pub(crate) struct Bucket {
+    tags: [u32; SLOTS],
+    entries: [u32; SLOTS],
+}
+
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+impl Bucket {
+    /// Where entries with `tag` are, the free slots' aside.
+    #[inline]
+    fn candidates(&self, tag: u32) -> impl Iterator<Item = EntryIndex> {
+        let slots = self.tags.iter().zip(&self.entries);
+        slots.filter(move |&(&other, _)| other == tag).filter_map(|(_, &entry)| EntryIndex::from_slot(entry))
+    }
+
+    fn free_slots(&self) -> usize {
+        self.entries.iter().filter(|&&entry| entry == 0).count()
+    }
+}
+
+/// An entry's place in its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntryIndex(u32);
+
+impl EntryIndex {
+    /// From what a slot or a free list holds: counted from 1, 0 for none.
+    fn from_slot(slot: u32) -> Option<Self> {
+        slot.checked_sub(1).map(Self)
+    }
+
+    fn slot(self) -> u32 {
+        self.0 + 1
+    }
+
+    fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The buckets and entries of one shard.
+pub(crate) struct Table<'m> {
+    buckets: &'m mut [Bucket],
+    entries: &'m mut [Entry],
+    /// The first of the entries that were given back, as a slot holds it.
+    free: u32,
+    /// Entries from here on were never used.
+    untouched: u32,
+    live: u32,
+}
+
+impl<'m> Table<'m> {
+    /// An empty table on zeroed memory.
+    pub(crate) fn new(buckets: &'m mut [Bucket], entries: &'m mut [Entry]) -> Self {
+        Self { buckets, entries, free: 0, untouched: 0, live: 0 }
+    }
+
+    pub(crate) fn live(&self) -> u32 {
+        self.live
+    }
+
+    /// Asks for the first of the two buckets; the second is seldom needed.
+    #[inline]
+    pub(crate) fn prefetch_bucket(&self, hash: Hash) {
+        let [first, _] = hash.buckets(self.buckets.len());
+        prefetch(&self.buckets[first]);
+    }
+
+    /// Asks for the entry that [`Table::find`] will look at, and returns which it is: most likely the key's.
+    #[inline]
+    pub(crate) fn prefetch_entry(&self, hash: Hash) -> Option<EntryIndex> {
+        let [first, second] = hash.buckets(self.buckets.len());
+        let candidate = self.buckets[first].candidates(hash.tag()).next();
+        let candidate = candidate.or_else(|| self.buckets[second].candidates(hash.tag()).next())?;
+        let entry = &self.entries[candidate.get()];
+        prefetch(&entry.key);
+        prefetch(&entry.seen);
+        Some(candidate)
+    }
+
+    #[inline]
+    pub(crate) fn find(&self, hash: Hash, key: &Key) -> Option<EntryIndex> {
+        let [first, second] = hash.buckets(self.buckets.len());
+        self.find_in(first, hash, key).or_else(|| self.find_in(second, hash, key))
+    }
+
+    #[inline]
+    fn find_in(&self, bucket: usize, hash: Hash, key: &Key) -> Option<EntryIndex> {
+        self.buckets[bucket].candidates(hash.tag()).find(|&entry| self.entries[entry.get()].key == *key)
+    }
+
+    #[inline]
+    pub(crate) fn entry(&self, index: EntryIndex) -> &Entry {
+        &self.entries[index.get()]
+    }
+
+    #[inline]
+    pub(crate) fn entry_mut(&mut self, index: EntryIndex) -> &mut Entry {
+        &mut self.entries[index.get()]
+    }
+
+    /// Whether [`Table::insert`] would find room for a key of this hash.
+    pub(crate) fn has_room(&self, hash: Hash) -> bool {
+        self.free_entry().is_some() && self.roomier_bucket(hash).is_some()
+    }
+
+    /// Takes an entry for a key that is not in the table; `None` when there is no room. The caller fills it.
+    pub(crate) fn insert(&mut self, hash: Hash) -> Option<EntryIndex> {
+        let index = self.free_entry()?;
+        let bucket = self.roomier_bucket(hash)?;
+        if index.0 == self.untouched {
+            self.untouched += 1;
+        } else {
+            self.free = self.entries[index.get()].next_free;
+        }
+        let bucket = &mut self.buckets[bucket];
+        let slot = bucket.entries.iter().position(|&entry| entry == 0)?;
+        bucket.tags[slot] = hash.tag();
+        bucket.entries[slot] = index.slot();
+        self.live += 1;
+        Some(index)
+    }
+
+    fn free_entry(&self) -> Option<EntryIndex> {
+        EntryIndex::from_slot(self.free).or_else(|| {
+            ((self.untouched as usize) < self.entries.len()).then_some(EntryIndex(self.untouched))
+        })
+    }
+
+    /// The bucket of the two that has more free slots, the first when they are equal; `None` when both are full.
+    fn roomier_bucket(&self, hash: Hash) -> Option<usize> {
+        let [first, second] = hash.buckets(self.buckets.len());
+        let (here, there) = (self.buckets[first].free_slots(), self.buckets[second].free_slots());
+        (here.max(there) > 0).then_some(if there > here { second } else { first })
+    }
+
+    /// Gives an entry back, whose key hashes to `hash`.
+    pub(crate) fn remove(&mut self, hash: Hash, index: EntryIndex) {
+        for bucket in hash.buckets(self.buckets.len()) {
+            let slots = &mut self.buckets[bucket].entries;
+            if let Some(slot) = slots.iter().position(|&entry| entry == index.slot()) {
+                slots[slot] = 0;
+                break;
+            }
+        }
+        self.entries[index.get()].vacate(self.free);
+        self.free = index.slot();
+        self.live -= 1;
+    }
+
+    /// The entry after `hand` in a round through all that were ever used, with its index; `None` when there is none.
+    pub(crate) fn next_in_round(&self, hand: u32) -> Option<(EntryIndex, &Entry)> {
+        let index = if hand < self.untouched { hand } else { 0 };
+        (self.untouched > 0).then(|| (EntryIndex(index), &self.entries[index as usize]))
+    }
+}
+
+/// The hand after it has passed `index`.
+pub(crate) fn after(index: EntryIndex) -> u32 {
+    index.0 + 1
+}
