@@ -1,0 +1,85 @@
+//! Files that are whole or not there, and the folders the program keeps its own in.
+
+use std::env;
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+const SYSTEM_STATE: &str = "/var/lib/pdmline";
+
+/// Writes `path` so that a reader sees the old content or the new, and never a part, whatever happens meanwhile.
+///
+/// # Errors
+/// What the file system says; `path` is then as it was.
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    // Through a link to what it names; a terminal or a pipe is no file to be replaced.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return fs::write(path, content);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".pdmline-")
+        .permissions(Permissions::from_mode(0o666)) // the umask takes from it, as from any new file
+        .tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Where state stays over restarts: systemd's choice, else the system's or the user's place.
+pub(crate) fn state_dir() -> PathBuf {
+    if let Some(folder) = folder_from("STATE_DIRECTORY") {
+        return folder;
+    }
+    if nix::unistd::geteuid().is_root() {
+        return SYSTEM_STATE.into();
+    }
+    folder_from("XDG_STATE_HOME")
+        .or_else(|| folder_from("HOME").map(|home| home.join(".local/state")))
+        .map_or_else(|| SYSTEM_STATE.into(), |folder| folder.join("pdmline"))
+}
+
+/// Where locks are while the machine runs. All instances of a user must agree on it, so nothing else chooses it.
+pub(crate) fn lock_dir() -> PathBuf {
+    let user = nix::unistd::geteuid();
+    if user.is_root() {
+        return "/run/pdmline".into();
+    }
+    match folder_from("XDG_RUNTIME_DIR") {
+        Some(folder) => folder.join("pdmline"),
+        None => env::temp_dir().join(format!("pdmline-{user}")),
+    }
+}
+
+/// A folder that the environment names; relative ones and empty ones do not count.
+fn folder_from(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|folder| folder.is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_replaces_the_whole_file_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.json");
+        write_atomically(&path, b"a longer first content").unwrap();
+        write_atomically(&path, b"second").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("folder");
+        std::fs::create_dir_all(path.join("full")).unwrap();
+        assert!(write_atomically(&path, b"x").is_err());
+        assert!(path.join("full").is_dir());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

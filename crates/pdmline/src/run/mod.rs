@@ -1,0 +1,4 @@
+//! `pdmline run`
+mod activation;
+mod eal;
+mod preflight;
