@@ -1,1 +1,18 @@
-//! (being written)
+//! What the whole-system tests in `tests/tests/` stand on: the vectors, tshark, and a rig of network namespaces with
+//! kernel hosts on both sides of the appliance.
+//!
+//! Everything here drives the real binary from outside, as a user would; nothing here knows how it works inside.
+//! It is not a library for anything but these tests. Functions fail with an error that tells what to look at, which the
+//! test that called them shows.
+
+pub mod appliance;
+pub mod capture;
+pub mod exchange;
+pub mod namespace;
+pub mod network;
+pub mod program;
+pub mod requirement;
+pub mod rig;
+pub mod transfer;
+pub mod tshark;
+pub mod vectors;

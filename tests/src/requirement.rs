@@ -1,0 +1,89 @@
+//! What a test needs of the machine. A test that cannot run is named, never silently green: where `CI=true` it fails,
+//! elsewhere a line goes to standard error and into the file that `cargo xtask test` prints at its end.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// Something that not every machine has.
+#[derive(Clone, Copy, Debug)]
+pub enum Requirement {
+    /// What the namespace rig takes: root's rights, its tools, two cores, and a kernel or container that allows network
+    /// namespaces and veth.
+    Rig,
+    /// This program.
+    Program(&'static str),
+}
+
+impl Requirement {
+    /// Why it is not met, if it is not.
+    fn missing(self) -> Option<String> {
+        match self {
+            Self::Rig => missing_for_a_rig(),
+            Self::Program(name) => {
+                let found =
+                    Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+                found.is_err().then(|| format!("needs {name}: run `cargo xtask setup`"))
+            }
+        }
+    }
+}
+
+fn missing_for_a_rig() -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("needs network namespaces: run it as root".to_owned());
+    }
+    let tool = ["ip", "ethtool", "ping"].into_iter().find_map(|tool| Requirement::Program(tool).missing());
+    if tool.is_some() {
+        return tool;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if cores < 2 {
+        return Some("needs two cores".to_owned());
+    }
+    let refused = crate::network::probe().err()?;
+    Some(format!("needs network namespaces and veth, which this machine refuses: {refused:#}"))
+}
+
+/// Returns from the test, having named it as skipped, unless the machine has everything listed.
+#[macro_export]
+macro_rules! require {
+    ($($requirement:expr),+ $(,)?) => {{
+        fn here() {}
+        if !$crate::requirement::met(std::any::type_name_of_val(&here), &[$($requirement),+]) {
+            return Ok(());
+        }
+    }};
+}
+
+/// Whether the machine has it all; if not, the test is recorded as skipped. `place` is the path of an item inside the
+/// test function.
+///
+/// # Panics
+///
+/// Where `CI=true`, if something is missing: there a skipped test is a failed one.
+#[must_use]
+pub fn met(place: &str, requirements: &[Requirement]) -> bool {
+    let Some(reason) = requirements.iter().find_map(|requirement| requirement.missing()) else { return true };
+    let test = place.strip_suffix("::here").unwrap_or(place);
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "{test} cannot run here, and CI may skip nothing: it {reason}"
+    );
+    record(&format!("{test}: {reason}\n"));
+    false
+}
+
+fn record(line: &str) {
+    let mut copies: Vec<Box<dyn Write>> = vec![Box::new(std::io::stderr())];
+    if let Some(path) = std::env::var_os("PDMLINE_SKIPPED") {
+        match OpenOptions::new().append(true).create(true).open(&path) {
+            Ok(file) => copies.push(Box::new(file)),
+            Err(error) => panic!("cannot note a skipped test in {}: {error}", path.display()),
+        }
+    }
+    for mut copy in copies {
+        // One write for the whole line: other tests append to the same file.
+        copy.write_all(line.as_bytes()).unwrap_or_else(|error| panic!("cannot note a skipped test: {error}"));
+    }
+}
