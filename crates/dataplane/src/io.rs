@@ -3,6 +3,7 @@
 
 use arrayvec::ArrayVec;
 use flow::{Instant, TickRate};
+use pdm::{Skip, ethernet};
 
 /// The most packets that travel through the loop together.
 pub const BURST: usize = 32;
@@ -21,6 +22,15 @@ pub trait Packet {
 
     /// As [`Packet::bytes`], to write.
     fn bytes_mut(&mut self) -> &mut [u8];
+
+    /// Where the IPv6 header starts.
+    ///
+    /// # Errors
+    /// Why the packet is to be left alone when there is none.
+    #[inline]
+    fn network_offset(&self) -> Result<usize, Skip> {
+        ethernet::network_offset(self.bytes())
+    }
 
     /// Octets of the whole frame, with those that are not in [`Packet::bytes`].
     fn wire_len(&self) -> usize;

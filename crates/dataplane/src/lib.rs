@@ -1,3 +1,19 @@
-//! (being written)
-pub mod io;
+//! The loop: a burst comes in, is looked at, rewritten, and goes out.
+//!
+//! [`Engine`] does to a burst what RFC 8250 and the rules ask for; [`Worker`] moves bursts between queues through it.
+//! Both stand on the traits of [`io`], so they run on DPDK's buffers and on the heap's ([`memory`]) alike, and never see
+//! DPDK itself. Time comes from a [`Clock`] that the caller brings. After start nothing here allocates, locks, logs or,
+//! with idle polling set to spin, calls the system.
+
+#![forbid(unsafe_code)]
+
+mod engine;
+mod io;
+pub mod memory;
+mod rules;
+mod worker;
+
+pub use engine::{Arrival, Engine, Pair};
 pub use io::{BURST, Burst, Clock, NoHeadroom, Packet, Receive, Transmit};
+pub use rules::{Action, Prefix, Protocol, Rule, Rules};
+pub use worker::{Idle, Way, Worker};

@@ -1,0 +1,343 @@
+//! What is done to a burst, in the stages of the design: look, find, rewrite. Each stage goes over the whole burst
+//! and asks the processor for the memory that the next one will need.
+
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use flow::{Answer, FlowId, Hash, Instant, Key, PairId, Progress, Reception, Shard, Side, Span, TickRate};
+use pdm::{Attos, Insertion, Limits, Look, PdmAt, PdmOption, Skip};
+use stats::{Counters, Metric, Recorders};
+
+use crate::rules::{Action, Rules, Selection};
+use crate::{BURST, Clock, Packet};
+
+/// Where a burst comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// A port on this side.
+    Port(Side),
+    /// No port: a packet with a local source comes from the hosts, else one with a local destination from the wire.
+    Capture,
+}
+
+/// A port pair, as far as a packet's rewriting depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pair {
+    /// Its place in the configuration.
+    pub id: PairId,
+    /// How far its wire lets packets grow.
+    pub limits: Limits,
+}
+
+/// A packet that the rules select, between the stages.
+struct Selected {
+    look: Look,
+    /// What [`Look::pdm`] found.
+    pdm: Option<PdmAt>,
+    side: Side,
+    selection: Selection,
+    key: Key,
+    hash: Hash,
+}
+
+/// What became of a packet that was not left alone.
+enum Done {
+    Inserted,
+    Observed,
+    Plain,
+}
+
+/// The packet path of one worker, between receiving a burst and sending it.
+pub struct Engine<'m> {
+    shard: Shard<'m>,
+    rules: Rules,
+    counters: Arc<Counters>,
+    recorders: Recorders,
+}
+
+impl<'m> Engine<'m> {
+    /// An engine on `shard` that counts in `counters`, which nobody else writes.
+    #[must_use]
+    pub fn new(shard: Shard<'m>, rules: Rules, counters: Arc<Counters>) -> Self {
+        Self { shard, rules, counters, recorders: Recorders::new() }
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What it recorded since it was last emptied.
+    pub fn recorders_mut(&mut self) -> &mut Recorders {
+        &mut self.recorders
+    }
+
+    /// Does to `burst`, at most [`BURST`] packets that arrived together at `received`, what the rules ask for.
+    ///
+    /// # Panics
+    /// If there are more packets than that.
+    #[inline]
+    pub fn process<P: Packet>(
+        &mut self,
+        burst: &mut [P],
+        arrival: Arrival,
+        pair: &Pair,
+        received: Instant,
+        clock: &impl Clock,
+    ) {
+        let mut stage = ArrayVec::<Result<Selected, Skip>, BURST>::new();
+        for packet in burst.iter() {
+            stage.push(self.look(packet, arrival, pair, received));
+        }
+        self.prefetch(&stage);
+        let moment = Moment { received, now: clock.now(), rate: clock.rate() };
+        for (packet, selected) in burst.iter_mut().zip(stage) {
+            let done = selected.and_then(|selected| self.rewrite(packet, &selected, pair, &moment));
+            self.count(done);
+        }
+        self.counters.packets.add(burst.len() as u64);
+    }
+
+    /// Looks at a packet and asks the rules about it.
+    #[inline]
+    fn look<P: Packet>(
+        &self,
+        packet: &P,
+        arrival: Arrival,
+        pair: &Pair,
+        now: Instant,
+    ) -> Result<Selected, Skip> {
+        let frame = packet.bytes();
+        let look = pdm::look(frame, packet.wire_len(), packet.network_offset()?)?;
+        let found = sides(arrival).iter().find_map(|&side| {
+            let key = Key::of(frame, &look, side, pair.id);
+            self.rules.select(&key, &look, now).map(|selection| (side, key, selection))
+        });
+        if look.is_esp() && found.is_none() {
+            return Err(Skip::Esp);
+        }
+        let pdm = look.pdm?;
+        let (side, key, selection) = found.ok_or(Skip::NotSelected)?;
+        let hash = self.shard.hash(&key);
+        self.shard.prefetch_bucket(hash);
+        Ok(Selected { look, pdm, side, selection, key, hash })
+    }
+
+    /// Asks for the flows of a burst, and then for their places in the send log.
+    #[inline]
+    fn prefetch(&self, stage: &[Result<Selected, Skip>]) {
+        let mut departing = ArrayVec::<FlowId, BURST>::new();
+        for selected in stage.iter().flatten() {
+            let flow = self.shard.prefetch_flow(selected.hash);
+            departing.extend(flow.filter(|_| selected.side == Side::Host));
+        }
+        for flow in departing {
+            self.shard.prefetch_departure(flow);
+        }
+    }
+
+    #[inline]
+    fn rewrite<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        selected: &Selected,
+        pair: &Pair,
+        moment: &Moment,
+    ) -> Result<Done, Skip> {
+        match (selected.selection, selected.side) {
+            (Selection { over: true, action }, Side::Wire) => {
+                self.strip_after_the_end(packet, selected, action, moment)
+            }
+            (Selection { over: true, .. }, Side::Host) => Err(Skip::NotSelected),
+            (Selection { action, .. }, Side::Host) => self.egress(packet, selected, action, pair, moment),
+            (Selection { action, .. }, Side::Wire) => self.ingress(packet, selected, action, moment),
+        }
+    }
+
+    /// From the hosts to the wire.
+    #[inline]
+    fn egress<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        selected: &Selected,
+        action: Action,
+        pair: &Pair,
+        moment: &Moment,
+    ) -> Result<Done, Skip> {
+        let flow = self.shard.find(selected.hash, &selected.key, moment.now);
+        if flow.is_none() && !self.shard.has_room(selected.hash) {
+            return Err(Skip::TableFull);
+        }
+        if let Some(at) = &selected.pdm {
+            let option = PdmOption::read(packet.bytes(), at);
+            let flow = self.flow(flow, selected, moment.now)?;
+            self.shard.depart_native(flow, &option, moment.now);
+            return Ok(Done::Observed);
+        }
+        if !action.insert {
+            return Err(Skip::NotSelected);
+        }
+        if flow.is_some_and(|flow| self.shard.is_native(flow)) {
+            return Err(Skip::NativeHost);
+        }
+        let place = Insertion::plan(packet.bytes(), &selected.look, &pair.limits)?;
+        packet.grow_front(place.growth()).map_err(|_| Skip::NoHeadroom)?;
+        // Room was found above, so the packet that has grown gets its option.
+        let flow = self.flow(flow, selected, moment.now)?;
+        self.insert(packet, &place, flow, moment);
+        Ok(Done::Inserted)
+    }
+
+    /// Writes the option of a packet that leaves on `flow` into its place.
+    #[inline]
+    fn insert<P: Packet>(&mut self, packet: &mut P, place: &Insertion, flow: FlowId, moment: &Moment) {
+        let departure = self.shard.depart(flow, moment.now, moment.rate);
+        place.apply(packet.bytes_mut(), &departure.option);
+        packet.shrink_front(place.shrinkage());
+        if departure.clock_backwards > 0 {
+            self.counters.clock_backwards.add(departure.clock_backwards.into());
+        }
+        if let Some(delay) = departure.local_delay {
+            self.recorders.record(Metric::LocalDelay, moment.nanos(delay));
+        }
+    }
+
+    /// From the wire to the hosts.
+    #[inline]
+    fn ingress<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        selected: &Selected,
+        action: Action,
+        moment: &Moment,
+    ) -> Result<Done, Skip> {
+        let flow = self.shard.find(selected.hash, &selected.key, moment.received);
+        let flow = self.flow(flow, selected, moment.received);
+        let Some(at) = &selected.pdm else {
+            self.shard.arrive_plain(flow?, moment.received);
+            return Ok(Done::Plain);
+        };
+        let native = flow.is_ok_and(|flow| self.shard.is_native(flow));
+        if let Ok(flow) = flow {
+            let option = PdmOption::read(packet.bytes(), at);
+            let reception = self.shard.arrive(flow, &option, moment.received, moment.rate);
+            self.note(&reception);
+        }
+        // Without room for the flow too: no host is surprised under overload.
+        if action.strip && !native {
+            self.strip(packet, &selected.look, at);
+        }
+        flow.map(|_| Done::Observed)
+    }
+
+    /// The flow that was found, or a new one.
+    #[inline]
+    fn flow(&mut self, found: Option<FlowId>, selected: &Selected, now: Instant) -> Result<FlowId, Skip> {
+        match found {
+            Some(flow) => Ok(flow),
+            None => self.shard.create(selected.hash, &selected.key, now).map_err(|_| Skip::TableFull),
+        }
+    }
+
+    /// A rule that has ended still strips for the flows in the table: their peers may not know yet.
+    fn strip_after_the_end<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        selected: &Selected,
+        action: Action,
+        moment: &Moment,
+    ) -> Result<Done, Skip> {
+        let flow = self.shard.find(selected.hash, &selected.key, moment.received);
+        if let (Some(at), Some(flow)) = (&selected.pdm, flow)
+            && action.strip
+            && !self.shard.is_native(flow)
+        {
+            self.strip(packet, &selected.look, at);
+        }
+        Err(Skip::NotSelected)
+    }
+
+    #[inline]
+    fn strip<P: Packet>(&self, packet: &mut P, look: &Look, at: &PdmAt) {
+        let octets = pdm::strip(packet.bytes_mut(), look, at);
+        packet.shrink_front(octets);
+        self.counters.stripped.add(1);
+    }
+
+    /// Counts and records what an option told.
+    #[inline]
+    fn note(&mut self, reception: &Reception) {
+        let counters = &self.counters;
+        match reception.progress {
+            Progress::Forward { lost } => counters.lost.add(lost.into()),
+            Progress::Duplicate => counters.duplicated.add(1),
+            Progress::Reordered { taken_back } => {
+                counters.reordered.add(1);
+                counters.taken_back.add(taken_back.into());
+            }
+            Progress::Restart => counters.restarts.add(1),
+        }
+        match reception.answer {
+            Answer::None => {}
+            Answer::NeverSent => counters.never_sent.add(1),
+            Answer::Forgotten => counters.forgotten.add(1),
+            Answer::Nonsense => counters.nonsense.add(1),
+            Answer::Uncertain { total, server } => {
+                counters.uncertain.add(1);
+                self.record(total, server);
+            }
+            Answer::Measured { total, server, network } => {
+                self.record(total, server);
+                self.recorders.record(Metric::NetworkRtt, network.nanos());
+            }
+        }
+    }
+
+    fn record(&mut self, total: Attos, server: Attos) {
+        self.recorders.record(Metric::TotalRtt, total.nanos());
+        self.recorders.record(Metric::ServerDelay, server.nanos());
+    }
+
+    fn count(&self, done: Result<Done, Skip>) {
+        let counter = match done {
+            Ok(Done::Inserted) => &self.counters.inserted,
+            Ok(Done::Observed) => &self.counters.observed,
+            Ok(Done::Plain) => &self.counters.plain,
+            Err(skip) => &self.counters.skipped[skip.index()],
+        };
+        counter.add(1);
+    }
+
+    /// Ends idle flows, looking at no more than `budget` entries, and publishes how many there are.
+    pub fn expire(&mut self, now: Instant, budget: usize) {
+        self.shard.expire(now, budget);
+        let census = self.shard.census();
+        self.counters.flows_created.set(census.created);
+        self.counters.flows_expired.set(census.expired);
+        self.counters.flows_live.set(census.live);
+    }
+}
+
+/// The times of a burst.
+struct Moment {
+    received: Instant,
+    /// When it is sent, as far as options can tell.
+    now: Instant,
+    rate: TickRate,
+}
+
+impl Moment {
+    fn nanos(&self, span: Span) -> u64 {
+        self.rate.attos(span).nanos()
+    }
+}
+
+/// The sides that a packet may be from, the likelier one first.
+fn sides(arrival: Arrival) -> &'static [Side] {
+    match arrival {
+        Arrival::Port(Side::Host) => &[Side::Host],
+        Arrival::Port(Side::Wire) => &[Side::Wire],
+        Arrival::Capture => &[Side::Host, Side::Wire],
+    }
+}
