@@ -80,6 +80,8 @@ impl Appliance {
         fs::write(&config, settings.to_toml())?;
         let mut command = namespace.command(pdmline()?);
         command.arg("run").arg("--config").arg(config).arg("--report").arg(files.with_extension("json"));
+        // What it remembers goes with the test: when its rules were first active, and what EAL leaves behind.
+        command.env("STATE_DIRECTORY", directory).env("RUNTIME_DIRECTORY", directory);
         let child = command.stdout(log.try_clone()?).stderr(log).spawn().context("cannot start pdmline")?;
         Ok(Self { child, files })
     }

@@ -70,20 +70,18 @@ pub fn met(place: &str, requirements: &[Requirement]) -> bool {
         std::env::var("CI").as_deref() != Ok("true"),
         "{test} cannot run here, and CI may skip nothing: it {reason}"
     );
-    record(&format!("{test}: {reason}\n"));
+    record(&format!("{test}: it {reason}"));
     false
 }
 
 fn record(line: &str) {
-    let mut copies: Vec<Box<dyn Write>> = vec![Box::new(std::io::stderr())];
-    if let Some(path) = std::env::var_os("PDMLINE_SKIPPED") {
-        match OpenOptions::new().append(true).create(true).open(&path) {
-            Ok(file) => copies.push(Box::new(file)),
-            Err(error) => panic!("cannot note a skipped test in {}: {error}", path.display()),
-        }
-    }
-    for mut copy in copies {
-        // One write for the whole line: other tests append to the same file.
-        copy.write_all(line.as_bytes()).unwrap_or_else(|error| panic!("cannot note a skipped test: {error}"));
-    }
+    eprintln!("skipped {line}");
+    let Some(path) = std::env::var_os("PDMLINE_SKIPPED") else { return };
+    // One write for the whole line: other tests append to the same file.
+    let noted = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
+    noted.unwrap_or_else(|error| panic!("cannot note a skipped test in {}: {error}", path.display()));
 }

@@ -55,11 +55,11 @@ impl Rig {
         let all = match middle {
             Middle::Bridges => return self.network.bridge_the_middle(),
             Middle::OneProcess => {
-                vec![Settings { instance: "both", pairs: &MIDDLE, core: 1, idle: "spin", protocol }]
+                vec![Settings { instance: "rig", pairs: &MIDDLE, core: 1, idle: "spin", protocol }]
             }
             Middle::TwoProcesses => vec![
-                Settings { instance: "edge-a", pairs: one, core: 0, idle: "sleep:50us", protocol },
-                Settings { instance: "edge-b", pairs: other, core: 1, idle: "sleep:50us", protocol },
+                Settings { instance: "rig-a", pairs: one, core: 0, idle: "sleep:50us", protocol },
+                Settings { instance: "rig-b", pairs: other, core: 1, idle: "sleep:50us", protocol },
             ],
         };
         for settings in all {
