@@ -195,3 +195,70 @@ pub(super) fn record(
     let captured_len = u32::try_from(data.len()).map_err(|_| Fault::Damaged)?;
     Ok(Record { time, link, original_len: original_len.max(captured_len), data: data.to_vec() })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use pcap_file::DataLink;
+    use pcap_file::pcapng::PcapNgWriter;
+    use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketBlock;
+    use pcap_file::pcapng::blocks::interface_description::InterfaceDescriptionBlock;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pcapng() -> Vec<u8> {
+        let mut writer = PcapNgWriter::new(Vec::new()).unwrap();
+        writer.write_pcapng_block(InterfaceDescriptionBlock::new(DataLink::ETHERNET, 0)).unwrap();
+        for length in 1..6_u8 {
+            let packet = EnhancedPacketBlock {
+                interface_id: 0,
+                timestamp: std::time::Duration::from_nanos(length.into()),
+                original_len: length.into(),
+                data: vec![length; length.into()].into(),
+                options: vec![],
+            };
+            writer.write_pcapng_block(packet).unwrap();
+        }
+        writer.into_inner()
+    }
+
+    fn pcap() -> Vec<u8> {
+        let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors");
+        fs::read(vectors.join("rfc8250-c1.in.pcap")).unwrap()
+    }
+
+    /// Packets that are read before the end or an error.
+    fn read(octets: &[u8]) -> Option<usize> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), octets).unwrap();
+        Some(Reader::open(file.path()).ok()?.map_while(Result::ok).count())
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_gives_the_packets_before_the_cut() {
+        for (capture, packets) in [(pcap(), 3), (pcapng(), 5)] {
+            let mut most = 0;
+            for cut in 0..=capture.len() {
+                let packets = read(&capture[..cut]).unwrap_or(0);
+                assert!(packets == most || packets == most + 1, "{packets} after {most} at {cut}");
+                most = packets;
+            }
+            assert_eq!(most, packets);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_make_it_panic(changes in prop::collection::vec((0..1000_usize, any::<u8>()), 1..5)) {
+            for mut capture in [pcap(), pcapng()] {
+                let len = capture.len();
+                for (at, octet) in &changes {
+                    capture[at % len] = *octet;
+                }
+                prop_assert!(read(&capture).unwrap_or(0) <= len / 16);
+            }
+        }
+    }
+}

@@ -115,3 +115,97 @@ impl Drop for Writer {
         let _ = self.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn vectors() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors")
+    }
+
+    /// An input of two packets, and a place for an output.
+    fn input(folder: &Path) -> (Reader, PathBuf) {
+        let path = folder.join("in.pcap");
+        fs::copy(vectors().join("observe-only.in.pcap"), &path).unwrap();
+        (Reader::open(&path).unwrap(), folder.join("out.pcap"))
+    }
+
+    fn record(link: Link, time: u64) -> Record<[u8; 3]> {
+        Record { time, link, original_len: 60, data: [1, 2, 3] }
+    }
+
+    #[test]
+    fn every_vector_is_written_as_it_was_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut copied = 0;
+        for entry in fs::read_dir(vectors()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "pcap") {
+                continue;
+            }
+            let out = folder.path().join("out.pcap");
+            let reader = Reader::open(&path).unwrap();
+            let mut writer = Writer::create(&out, &reader).unwrap();
+            for record in reader {
+                writer.write(&record.unwrap()).unwrap();
+            }
+            writer.finish().unwrap();
+            assert!(fs::read(&path).unwrap() == fs::read(&out).unwrap(), "{}", path.display());
+            copied += 1;
+        }
+        assert!(copied > 40, "{copied} vectors");
+    }
+
+    #[test]
+    fn the_input_is_not_written_over_under_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (reader, alias) = input(folder.path());
+        std::os::unix::fs::symlink(folder.path().join("in.pcap"), &alias).unwrap();
+        for name in [folder.path().join("in.pcap"), alias] {
+            let error = Writer::create(&name, &reader).err().unwrap().to_string();
+            assert_eq!(
+                error,
+                format!("{} is the input as well: give the output another name", name.display())
+            );
+        }
+        assert_eq!(reader.count(), 2);
+    }
+
+    #[test]
+    fn what_was_written_before_an_error_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (reader, out) = input(folder.path());
+        let mut writer = Writer::create(&out, &reader).unwrap();
+        writer.write(&record(Link::Ethernet, 7)).unwrap();
+        let mixed = writer.write(&record(Link::Raw, 8)).unwrap_err().to_string();
+        assert!(mixed.contains("cannot hold both Ethernet and raw IP packets"), "{mixed}");
+        let late = writer.write(&record(Link::Ethernet, u64::MAX)).unwrap_err().to_string();
+        assert!(late.contains("cannot hold a packet of 18446744073 s after 1970"), "{late}");
+        drop(writer);
+        let written: Vec<_> = Reader::open(&out).unwrap().map(Result::unwrap).collect();
+        assert_eq!(
+            written,
+            [Record { time: 7, link: Link::Ethernet, original_len: 60, data: vec![1, 2, 3] }]
+        );
+    }
+
+    #[test]
+    fn a_capture_without_packets_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (reader, out) = input(folder.path());
+        Writer::create(&out, &reader).unwrap().finish().unwrap();
+        assert_eq!(Reader::open(&out).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_full_disk_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (reader, _) = input(folder.path());
+        let mut writer = Writer::create(Path::new("/dev/full"), &reader).unwrap();
+        writer.write(&record(Link::Ethernet, 7)).unwrap();
+        assert_eq!(writer.finish().unwrap_err().to_string(), "cannot write /dev/full");
+    }
+}

@@ -87,7 +87,7 @@ impl Conversation {
 impl fmt::Display for MarkedPacket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = humantime::format_rfc3339_nanos(UNIX_EPOCH + Duration::from_nanos(self.time_ns));
-        write!(f, "{} {time} {} ", self.packet, self.protocol)?;
+        write!(f, "{} {time} ", self.packet)?;
         match self.conversation {
             Conversation::Ports { source_port, destination_port } => {
                 let source = SocketAddrV6::new(self.source, source_port, 0, 0);
@@ -103,8 +103,8 @@ impl fmt::Display for MarkedPacket {
         let since_sent = human::time(self.since_sent.decode());
         write!(
             f,
-            "  PSNTP {}  PSNLR {}  DELTATLR {since_received}  DELTATLS {since_sent}",
-            self.psntp, self.psnlr
+            " {}  PSNTP {}  PSNLR {}  DELTATLR {since_received}  DELTATLS {since_sent}",
+            self.protocol, self.psntp, self.psnlr
         )
     }
 }
