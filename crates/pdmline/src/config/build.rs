@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use dataplane::{Action, Idle};
+
 use super::units::{duration, size, within};
-use super::{Action, Config, Core, Device, Fault, Flows, Idle, Instance, Memory, Mtu, Pair, Rule, raw};
+use super::{Config, Core, Device, Fault, Flows, Instance, Memory, Mtu, Pair, Rule, raw};
 
 /// The 16 octets an option needs alone, to what a header's length octet can say.
 const DESTOPTS_LEN: std::ops::RangeInclusive<i64> = 16..=2048;
@@ -120,7 +122,7 @@ fn consented(consent: Option<&raw::Consent>, rules: &[Rule]) -> Result<(), Fault
     if consent.is_some_and(|consent| !consent.statement.trim().is_empty()) {
         return Ok(());
     }
-    match rules.iter().find(|rule| rule.action == Action::Measure) {
+    match rules.iter().find(|rule| rule.action == Action::MEASURE) {
         None => Ok(()),
         Some(rule) => Err(Fault::value(
             "consent.statement",

@@ -13,8 +13,10 @@ mod units;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dataplane::Idle;
+
 pub(crate) use device::{Device, PciAddress, Resource};
-pub(crate) use rule::{Action, ActiveFor, Protocol, Rule};
+pub(crate) use rule::{ActiveFor, Rule};
 pub(crate) use units::{Core, Instance, Mtu};
 
 /// Everything `pdmline run` is told by its file.
@@ -28,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) rules: Vec<Rule>,
     pub(crate) flows: Flows,
     pub(crate) memory: Memory,
+    /// What a worker does when nothing came.
     pub(crate) idle: Idle,
 }
 
@@ -38,7 +41,7 @@ pub(crate) struct Pair {
     pub(crate) wire: Device,
     pub(crate) mtu: Mtu,
     /// Octets a destination options header may have after merging.
-    pub(crate) max_destopts_len: usize,
+    pub(crate) max_destopts_len: u16,
     pub(crate) core: Core,
 }
 
@@ -57,14 +60,6 @@ pub(crate) struct Memory {
     pub(crate) hugepages: bool,
     /// Packet buffers of each port.
     pub(crate) mbufs: u32,
-}
-
-/// What a worker does when nothing came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Idle {
-    Spin,
-    Yield,
-    Sleep(Duration),
 }
 
 impl Config {

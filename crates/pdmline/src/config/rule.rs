@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use dataplane::{Action, Protocol};
 use ipnet::Ipv6Net;
 
 use super::Fault;
@@ -25,22 +26,6 @@ pub(crate) struct Rule {
     pub(crate) active_for: ActiveFor,
     /// ESP between these prefixes is a tunnel, whose outer header may carry an option of its own.
     pub(crate) esp_tunnel: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    Any,
-    Number(u8),
-    /// In any of its three wrappings.
-    Esp,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// Insert, read, strip.
-    Measure,
-    /// Read.
-    Observe,
 }
 
 /// How long a rule acts after its activation.
@@ -109,20 +94,12 @@ fn protocol(key: &str, raw: &NumberOrText) -> Result<Protocol, Fault> {
         }
         NumberOrText::Text(text) => text,
     };
-    match text.as_str() {
-        "any" => Ok(Protocol::Any),
-        "tcp" => Ok(Protocol::Number(6)),
-        "udp" => Ok(Protocol::Number(17)),
-        "icmpv6" => Ok(Protocol::Number(58)),
-        "sctp" => Ok(Protocol::Number(132)),
-        "esp" => Ok(Protocol::Esp),
-        _ => Err(Fault::value(
-            key,
-            format!(
-                "{text:?} is no protocol; write \"any\", \"tcp\", \"udp\", \"sctp\", \"icmpv6\", \"esp\" or a number"
-            ),
-        )),
-    }
+    Protocol::by_name(text).ok_or_else(|| {
+        let problem = format!(
+            "{text:?} is no protocol; write \"any\", \"tcp\", \"udp\", \"sctp\", \"icmpv6\", \"esp\" or a number"
+        );
+        Fault::value(key, problem)
+    })
 }
 
 fn ports(key: &str, raw: &[NumberOrText]) -> Result<Vec<RangeInclusive<u16>>, Fault> {
@@ -150,8 +127,8 @@ fn port_range(key: &str, raw: &NumberOrText) -> Result<RangeInclusive<u16>, Faul
 
 fn action(key: &str, text: &str) -> Result<Action, Fault> {
     match text {
-        "measure" => Ok(Action::Measure),
-        "observe" => Ok(Action::Observe),
+        "measure" => Ok(Action::MEASURE),
+        "observe" => Ok(Action::OBSERVE),
         _ => Err(Fault::value(
             format!("{key}.action"),
             format!(

@@ -1,3 +1,5 @@
+use dataplane::{Action, Protocol};
+
 use super::*;
 
 const WHOLE: &str = r#"
@@ -40,7 +42,7 @@ fn a_whole_file_becomes_what_it_says() {
     assert_eq!(rule.protocol, Protocol::Number(17));
     assert_eq!(rule.local_ports, [53..=53, 8000..=8999]);
     assert!(rule.remote_ports.is_empty() && !rule.esp_tunnel);
-    assert_eq!(rule.action, Action::Measure);
+    assert_eq!(rule.action, Action::MEASURE);
     assert_eq!(rule.active_for, ActiveFor::Time(Duration::from_secs(5400)));
     assert_eq!(config.flows, Flows { memory_bytes: 64 << 20, lifetime: Duration::from_secs(60) });
     assert_eq!(config.memory, Memory { hugepages: false, mbufs: 8192 });
@@ -177,7 +179,7 @@ fn observing_needs_no_consent() {
         "",
         1,
     );
-    assert_eq!(Config::parse(&text).unwrap().rules[0].action, Action::Observe);
+    assert_eq!(Config::parse(&text).unwrap().rules[0].action, Action::OBSERVE);
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Core {
         within(key, number, 0..=Self::LAST, "the number of a CPU").map(Self)
     }
 
-    pub(crate) fn number(self) -> usize {
+    pub(crate) fn number(self) -> u32 {
         self.0.into()
     }
 }

@@ -6,7 +6,7 @@ use crate::config::{Config, Device};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Machine {
     /// Cores that this process may use.
-    pub(super) cores: Vec<usize>,
+    pub(super) cores: Vec<u32>,
     /// Frames of each net_af_packet ring that can be locked into memory; none: the driver's own number.
     pub(super) ring_frames: Option<u32>,
 }
@@ -34,25 +34,18 @@ pub(super) fn memory_octets(config: &Config) -> u64 {
     BASE_OCTETS + ports * u64::from(config.memory.mbufs) * MBUF_OCTETS
 }
 
-/// The command line for EAL, the program's name first.
+/// The command line for EAL, without a program's name.
 pub(super) fn arguments(config: &Config, machine: &Machine, user: &[String]) -> Vec<String> {
     let derived = derived(config, machine).into_iter().filter(|derived| !derived.yields(user));
-    std::iter::once("pdmline".into())
-        .chain(derived.map(|derived| derived.argument))
-        .chain(user.iter().cloned())
-        .collect()
+    derived.map(|derived| derived.argument).chain(user.iter().cloned()).collect()
 }
 
 fn derived(config: &Config, machine: &Machine) -> Vec<Derived> {
-    let mut derived = vec![
-        Derived { argument: format!("--file-prefix={}", config.instance), yields_to: &[] },
-        Derived { argument: lcores(config, &machine.cores), yields_to: &["-l", "-c", "--lcores"] },
-        Derived { argument: "--log-level=critical".into(), yields_to: &["--log-level"] },
-    ];
+    let mut derived =
+        vec![Derived { argument: format!("--file-prefix={}", config.instance), yields_to: &[] }];
+    derived.extend(lcores(config, &machine.cores));
     derived.extend(memory(config));
-    if !config.devices().any(|device| matches!(device, Device::Pci { .. })) {
-        derived.push(Derived { argument: "--no-pci".into(), yields_to: &["-a", "--allow", "-b", "--block"] });
-    }
+    derived.extend(bus(config));
     derived
 }
 
@@ -71,21 +64,27 @@ fn is_option(argument: &str, option: &str) -> bool {
     }
 }
 
-/// The first lcore is the main one and does not work: it stays off the workers' cores where there are others. A worker's
-/// lcore is [`worker_lcore`].
-fn lcores(config: &Config, available: &[usize]) -> String {
-    let workers: Vec<usize> = config.cores().iter().map(|core| core.number()).collect();
-    let others: Vec<usize> = available.iter().copied().filter(|core| !workers.contains(core)).collect();
-    let main = if others.is_empty() { &workers } else { &others };
-    let main = main.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    let workers =
-        workers.iter().enumerate().map(|(worker, core)| format!(",{}@{core}", worker_lcore(worker)));
-    format!("--lcores=0@({main}){}", workers.collect::<String>())
+/// A worker's lcore has its core's number. The main one, which does not work, takes a number that is left, and stays off
+/// the workers' cores where there are others.
+fn lcores(config: &Config, available: &[u32]) -> [Derived; 2] {
+    const EXCLUDING: &[&str] = &["-l", "-c", "--lcores"];
+    let workers: Vec<u32> = config.cores().iter().map(|core| core.number()).collect();
+    let main = (0..).find(|number| !workers.contains(number)).unwrap_or_default();
+    let list = |cores: &[u32]| cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let rest = list(&others(config, available));
+    let workers: String = workers.iter().map(|core| format!(",{core}@{core}")).collect();
+    [
+        Derived { argument: format!("--lcores={main}@({rest}){workers}"), yields_to: EXCLUDING },
+        Derived { argument: format!("--main-lcore={main}"), yields_to: EXCLUDING },
+    ]
 }
 
-/// The lcore of the worker on the `worker`-th of [`Config::cores`].
-pub(super) fn worker_lcore(worker: usize) -> usize {
-    worker + 1
+/// The cores for all that is not a worker: those that are left, or all when none is.
+pub(super) fn others(config: &Config, available: &[u32]) -> Vec<u32> {
+    let workers = config.cores();
+    let is_left = |core: &u32| workers.iter().all(|worker| worker.number() != *core);
+    let left: Vec<u32> = available.iter().copied().filter(is_left).collect();
+    if left.is_empty() { available.to_vec() } else { left }
 }
 
 fn memory(config: &Config) -> Vec<Derived> {
@@ -102,6 +101,24 @@ fn memory(config: &Config) -> Vec<Derived> {
             yields_to: &["-m", "--in-memory", "--huge-dir", "--socket-mem"],
         },
     ]
+}
+
+/// Virtual devices are added one by one, so that each can say what is wrong with it; of the PCI bus only what is named
+/// is looked at.
+fn bus(config: &Config) -> Vec<Derived> {
+    const EXCLUDING: &[&str] = &["-a", "--allow", "-b", "--block", "--no-pci"];
+    let named: Vec<Derived> = config
+        .devices()
+        .filter(|device| matches!(device, Device::Pci { .. }))
+        .map(|device| Derived {
+            argument: format!("--allow={device}"),
+            yields_to: &["-b", "--block", "--no-pci"],
+        })
+        .collect();
+    if named.is_empty() {
+        return vec![Derived { argument: "--no-pci".into(), yields_to: EXCLUDING }];
+    }
+    named
 }
 
 /// A device's arguments as its driver gets them: net_af_packet's own rings lose thousands of frames in one burst of TCP.
@@ -139,7 +156,7 @@ mod tests {
         Config::parse(&format!("{text}[memory]\nhugepages = {hugepages}\nmbufs = 8192")).unwrap()
     }
 
-    fn on(cores: &[usize]) -> Machine {
+    fn on(cores: &[u32]) -> Machine {
         Machine { cores: cores.to_vec(), ring_frames: Some(4096) }
     }
 
@@ -147,65 +164,55 @@ mod tests {
     fn the_command_line_follows_from_the_configuration() {
         let virtual_pair = ("net_null0", "net_null1", 1);
         let second_pair = ("net_null2", "net_null3", 0);
-        let pci_pair = ("0000:03:00.0", "0000:03:00.1", 2);
-        let table: [(&[_], bool, &[usize], &str, &str); 10] = [
+        let pci_pair = ("0000:03:00.0", "0000:03:00.1,a=b", 2);
+        let one = "--lcores=0@(0),1@1 --main-lcore=0";
+        let table: [(&[_], bool, &[u32], &str, String); 10] = [
+            (&[virtual_pair], true, &[0, 1], "", format!("{one} --in-memory --no-pci")),
             (
                 &[virtual_pair],
                 true,
                 &[0, 1, 2],
                 "",
-                "--lcores=0@(0,2),1@1 --log-level=critical --in-memory --no-pci",
+                "--lcores=0@(0,2),1@1 --main-lcore=0 --in-memory --no-pci".into(),
             ),
-            (&[virtual_pair], true, &[1], "", "--lcores=0@(1),1@1 --log-level=critical --in-memory --no-pci"),
+            (
+                &[virtual_pair],
+                true,
+                &[1],
+                "",
+                "--lcores=0@(1),1@1 --main-lcore=0 --in-memory --no-pci".into(),
+            ),
             (
                 &[virtual_pair, second_pair],
                 true,
                 &[0, 1],
                 "",
-                "--lcores=0@(1,0),1@1,2@0 --log-level=critical --in-memory --no-pci",
+                "--lcores=2@(0,1),1@1,0@0 --main-lcore=2 --in-memory --no-pci".into(),
             ),
+            (&[virtual_pair], false, &[0, 1], "", format!("{one} --no-huge -m104 --no-pci")),
             (
-                &[virtual_pair],
-                false,
-                &[0, 1],
-                "",
-                "--lcores=0@(0),1@1 --log-level=critical --no-huge -m104 --no-pci",
-            ),
-            (&[pci_pair], true, &[0, 2], "", "--lcores=0@(0),1@2 --log-level=critical --in-memory"),
-            (
-                &[virtual_pair],
-                false,
-                &[0, 1],
-                "-m 512",
-                "--lcores=0@(0),1@1 --log-level=critical --no-huge --no-pci -m 512",
-            ),
-            (
-                &[virtual_pair],
-                false,
-                &[0, 1],
-                "--in-memory",
-                "--lcores=0@(0),1@1 --log-level=critical --no-pci --in-memory",
-            ),
-            (&[virtual_pair], true, &[0, 1], "-l0,1", "--log-level=critical --in-memory --no-pci -l0,1"),
-            (
-                &[virtual_pair],
+                &[pci_pair],
                 true,
-                &[0, 1],
-                "--log-level=lib.eal:debug",
-                "--lcores=0@(0),1@1 --in-memory --no-pci --log-level=lib.eal:debug",
+                &[0, 2],
+                "",
+                "--lcores=0@(0),2@2 --main-lcore=0 --in-memory --allow=0000:03:00.0 --allow=0000:03:00.1,a=b"
+                    .into(),
             ),
+            (&[virtual_pair], false, &[0, 1], "-m 512", format!("{one} --no-huge --no-pci -m 512")),
+            (&[virtual_pair], false, &[0, 1], "--in-memory", format!("{one} --no-pci --in-memory")),
+            (&[virtual_pair], true, &[0, 1], "-l0,1", "--in-memory --no-pci -l0,1".into()),
             (
                 &[virtual_pair],
                 true,
                 &[0, 1],
                 "--file-prefix=x -a 0000:05:00.0",
-                "--lcores=0@(0),1@1 --log-level=critical --in-memory --file-prefix=x -a 0000:05:00.0",
+                format!("{one} --in-memory --file-prefix=x -a 0000:05:00.0"),
             ),
         ];
         for (pairs, hugepages, cores, user, expected) in table {
             let user: Vec<String> = user.split_whitespace().map(Into::into).collect();
             let arguments = arguments(&config(pairs, hugepages), &on(cores), &user);
-            assert_eq!(arguments.join(" "), format!("pdmline --file-prefix=edge-a {expected}"));
+            assert_eq!(arguments.join(" "), format!("--file-prefix=edge-a {expected}"));
         }
     }
 

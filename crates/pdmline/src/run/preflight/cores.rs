@@ -1,25 +1,33 @@
-//! Cores this process may run on.
-
-use nix::sched::{CpuSet, sched_getaffinity};
-use nix::unistd::Pid;
+//! Cores that workers can run on.
 
 use super::PreflightError;
 use crate::config::Core;
 
-/// The numbers of the cores that are online and that this process may use, ascending.
-pub(in crate::run) fn available() -> Vec<usize> {
-    // It fails for no process that asks about itself with a whole mask; without an answer no core is there.
-    let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
-    (0..CpuSet::count()).filter(|&core| allowed.is_set(core).unwrap_or(false)).collect()
-}
-
-pub(super) fn check(cores: &[Core]) -> Result<(), PreflightError> {
-    let available = available();
+/// Whether `cores` are among those `available`.
+pub(super) fn check(cores: &[Core], available: &[u32]) -> Result<(), PreflightError> {
     match cores.iter().find(|core| !available.contains(&core.number())) {
         None => Ok(()),
         Some(&core) => {
             let available = available.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             Err(PreflightError::NoCore { core, available })
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_core_that_is_not_there_is_named_with_those_that_are() {
+        let config =
+            "instance = 'a'\n[[pair]]\nhost = 'net_null0'\nwire = 'net_null1'\nmtu = 1500\ncores = [7]";
+        let cores = Config::parse(config).unwrap().cores();
+        assert!(check(&cores, &[0, 7]).is_ok());
+        assert_eq!(
+            check(&cores, &[0, 1]).unwrap_err().to_string(),
+            "core 7 is not there, or not this process's; write one of 0, 1 in the pair's cores"
+        );
     }
 }

@@ -12,7 +12,8 @@ use netlink_sys::{Socket, SocketAddr};
 use super::PreflightError;
 use crate::config::Mtu;
 
-pub(super) fn check(name: &str, mtu: Mtu) -> Result<(), PreflightError> {
+/// Whether `name` is there, up, and carries packets of `mtu` octets if it has to.
+pub(super) fn check(name: &str, mtu: Option<Mtu>) -> Result<(), PreflightError> {
     let index = index(name)?;
     let unknown = |source| PreflightError::InterfaceUnknown { name: name.into(), source };
     judge(name, &link(index).map_err(unknown)?, mtu)
@@ -23,7 +24,7 @@ pub(super) fn index(name: &str) -> Result<u32, PreflightError> {
     nix::net::if_::if_nametoindex(name).map_err(|_| PreflightError::NoInterface { name: name.into() })
 }
 
-fn judge(name: &str, link: &LinkMessage, mtu: Mtu) -> Result<(), PreflightError> {
+fn judge(name: &str, link: &LinkMessage, mtu: Option<Mtu>) -> Result<(), PreflightError> {
     let name = name.to_owned();
     if !link.header.flags.contains(LinkFlags::Up) {
         return Err(PreflightError::InterfaceDown { name });
@@ -32,8 +33,8 @@ fn judge(name: &str, link: &LinkMessage, mtu: Mtu) -> Result<(), PreflightError>
         LinkAttribute::Mtu(octets) => Some(*octets),
         _ => None,
     });
-    match (has, mtu.octets()) {
-        (Some(has), needs) if has < needs.into() => Err(PreflightError::SmallMtu { name, has, needs }),
+    match (has, mtu.map(Mtu::octets)) {
+        (Some(has), Some(needs)) if has < needs.into() => Err(PreflightError::SmallMtu { name, has, needs }),
         _ => Ok(()),
     }
 }
@@ -91,7 +92,7 @@ mod tests {
             .mtu;
         let mut link = LinkMessage::default();
         link.attributes.push(LinkAttribute::Mtu(1599));
-        let message = |link: &LinkMessage| judge("veth-w", link, mtu).unwrap_err().to_string();
+        let message = |link: &LinkMessage| judge("veth-w", link, Some(mtu)).unwrap_err().to_string();
         assert_eq!(message(&link), "the interface veth-w is down; `ip link set veth-w up`");
         link.header.flags = LinkFlags::Up;
         assert_eq!(
@@ -99,7 +100,8 @@ mod tests {
             "the interface veth-w has an MTU of 1599, less than the pair's mtu = 1600; `ip link set veth-w mtu 1600`, \
              or write a smaller one"
         );
+        assert!(judge("veth-h", &link, None).is_ok());
         link.attributes = vec![LinkAttribute::Mtu(1600)];
-        assert!(judge("veth-w", &link, mtu).is_ok());
+        assert!(judge("veth-w", &link, Some(mtu)).is_ok());
     }
 }

@@ -5,33 +5,43 @@ mod cores;
 mod hugepages;
 mod interface;
 mod lock;
+mod memory;
 mod pci;
 
-pub(super) use cores::available as available_cores;
 pub(super) use lock::{Lock, LockError};
 
 use crate::config::{Config, Core, Device, Mtu, PciAddress, Resource};
 use crate::files;
 
-/// Looks at everything `config` needs, and takes the locks that keep other instances away while they are held.
+/// Looks at everything `config` needs of the machine, which has the cores `available`; EAL is to get `eal_octets`.
 ///
 /// # Errors
 /// The first thing that is missing.
-pub(super) fn check(config: &Config, hugepage_octets: u64) -> Result<Vec<Lock>, PreflightError> {
-    cores::check(&config.cores())?;
+pub(super) fn check(config: &Config, available: &[u32], eal_octets: u64) -> Result<(), PreflightError> {
+    cores::check(&config.cores(), available)?;
     for pair in &config.pairs {
-        for device in [&pair.host, &pair.wire] {
-            check_device(device, pair.mtu)?;
-        }
+        // What is too long for the hosts is not sent to them, and their links may be narrower.
+        check_device(&pair.host, None)?;
+        check_device(&pair.wire, Some(pair.mtu))?;
     }
-    let locks = lock::take_all(config, &files::lock_dir())?;
+    let flow_octets = config.flows.memory_bytes as u64;
     if config.memory.hugepages {
-        hugepages::check(hugepage_octets)?;
+        hugepages::check(eal_octets)?;
+        memory::check(flow_octets)
+    } else {
+        memory::check(flow_octets.saturating_add(eal_octets))
     }
-    Ok(locks)
 }
 
-fn check_device(device: &Device, mtu: Mtu) -> Result<(), PreflightError> {
+/// Takes the locks that keep other instances away from `config`'s name and ports while they are held.
+///
+/// # Errors
+/// What another holds, and who.
+pub(super) fn lock(config: &Config) -> Result<Vec<Lock>, PreflightError> {
+    lock::take_all(config, &files::lock_dir())
+}
+
+fn check_device(device: &Device, mtu: Option<Mtu>) -> Result<(), PreflightError> {
     device.resources().iter().try_for_each(|resource| match resource {
         Resource::Interface(name) => interface::check(name, mtu),
         Resource::Pci(address) => pci::check(address),
@@ -49,6 +59,11 @@ pub(super) enum PreflightError {
          `sysctl vm.nr_hugepages={pages}`, or do without: hugepages = false in [memory]"
     )]
     FewHugepages { need_mib: u64, free_mib: u64, pages: u64 },
+    #[error(
+        "{need_mib} MiB of memory are needed and the machine has {has_mib} MiB; write less in flows.memory or \
+         memory.mbufs"
+    )]
+    LittleMemory { need_mib: u64, has_mib: u64 },
     #[error("the interface {name} is not there; `ip link` shows those of this network namespace")]
     NoInterface { name: String },
     #[error("the interface {name} is down; `ip link set {name} up`")]
