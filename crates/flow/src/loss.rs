@@ -77,12 +77,16 @@ impl Seen {
     }
 
     fn backward(&mut self, back: u16) -> Progress {
+        if back > self.since_first {
+            // Before the flow's first: it was not counted lost, and which of these were seen is not remembered.
+            return Progress::Reordered { taken_back: false };
+        }
         let bit = 1 << back;
         if self.window & bit != 0 {
             return Progress::Duplicate;
         }
         self.window |= bit;
-        Progress::Reordered { taken_back: back < self.since_first }
+        Progress::Reordered { taken_back: true }
     }
 }
 
@@ -125,5 +129,7 @@ mod tests {
         assert_eq!(progress(&[2000, 1000])[1], Reordered { taken_back: false });
         assert_eq!(progress(&[2000, 999])[1], Restart);
         assert_eq!(progress(&[5, 5])[1], Duplicate);
+        assert_eq!(progress(&[5, 4, 4])[1..], [Reordered { taken_back: false }; 2]);
+        assert_eq!(progress(&[5, 7, 5])[2], Duplicate);
     }
 }

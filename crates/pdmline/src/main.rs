@@ -4,12 +4,15 @@
 //! Every failure ends as one line on standard error that says what to do, and exit status 1 (2 for a command line that
 //! is not understood).
 
-#[allow(dead_code, unused_imports, reason = "captures are written by replay, which is to come")]
 mod capture;
 mod cli;
 mod decode;
+mod files;
 mod human;
 mod progress;
+mod replay;
+mod report;
+mod secret;
 
 use std::io::Write;
 use std::process::ExitCode;
