@@ -234,25 +234,20 @@ impl<'f> Walk<'f> {
         octets.filter(|_| self.left() >= SMALLEST_HEADER).ok_or(Skip::Malformed)
     }
 
-    /// Octets of the extension header here.
-    fn header_len(&self) -> Result<usize, Skip> {
+    /// The extension header here: all of it has to be in the frame, for what is inserted comes after it.
+    fn header(&self) -> Result<&'f [u8], Skip> {
         let [_, length, ..] = *self.first_octets()?;
         let len = 8 * (1 + usize::from(length));
-        if len > self.left() { Err(Skip::Malformed) } else { Ok(len) }
-    }
-
-    /// The extension header here.
-    fn header(&self) -> Result<&'f [u8], Skip> {
-        self.frame.get(self.at..self.at + self.header_len()?).ok_or(Skip::Malformed)
+        let header = self.frame.get(self.at..self.at + len);
+        header.filter(|_| len <= self.left()).ok_or(Skip::Malformed)
     }
 
     /// Goes on to what the extension header here names.
     fn pass(&mut self, last_options: Option<usize>) -> Result<(), Skip> {
-        let [next, ..] = *self.first_octets()?;
-        let len = self.header_len()?;
-        self.next = next;
+        let header = self.header()?;
+        self.next = header[0];
         self.named_at = self.at;
-        self.at += len;
+        self.at += header.len();
         self.last_options = last_options;
         Ok(())
     }
@@ -326,5 +321,71 @@ impl Options {
             Self { unknown_length: true, .. } => Err(Skip::UnknownPdmLength),
             Self { found, .. } => Ok(found),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A fixed header that names `next`, from the unspecified to the unspecified address, and `payload` after it.
+    fn packet(next: u8, payload: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0; FIXED_HEADER];
+        packet[0] = 0x60;
+        packet[4..6].copy_from_slice(&u16::try_from(payload.len()).unwrap().to_be_bytes());
+        packet[NEXT_HEADER] = next;
+        packet.extend(payload);
+        packet
+    }
+
+    fn verdict(next: u8, payload: &[u8]) -> Result<u8, Skip> {
+        let packet = packet(next, payload);
+        look(&packet, packet.len(), 0).map(|look| look.protocol)
+    }
+
+    #[test]
+    fn the_walk_ends_at_the_upper_layer() {
+        let routing_then_options = [60, 0, 4, 0, 0, 0, 0, 0, 253, 0, 1, 4, 0, 0, 0, 0];
+        let packet = packet(protocol::ROUTING, &routing_then_options);
+        let look = look(&packet, packet.len(), 0).unwrap();
+        assert_eq!((look.upper, look.names_upper, look.options), (56, 48, Some(48)));
+        assert_eq!((look.protocol, look.ports, look.pdm), (253, Ports::default(), Ok(None)));
+    }
+
+    #[test]
+    fn an_earlier_reason_wins() {
+        // Segments left, then a fragment header; segments left, then a header that runs past the payload.
+        assert_eq!(verdict(43, &[44, 0, 4, 1, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]), Err(Skip::Fragment));
+        assert_eq!(verdict(43, &[60, 0, 4, 1, 0, 0, 0, 0, 6, 1, 0, 0, 0, 0, 0, 0]), Err(Skip::Malformed));
+        assert_eq!(verdict(43, &[6, 0, 4, 1, 0, 0, 0, 0, 1]), Err(Skip::SourceRouted));
+        assert_eq!(verdict(44, &[0; 7]), Err(Skip::Malformed));
+        assert_eq!(verdict(protocol::ICMPV6, &[1; 7]), Err(Skip::Malformed));
+        assert_eq!(verdict(protocol::ICMPV6, &[1; 8]), Err(Skip::Icmpv6Error));
+        assert_eq!(verdict(protocol::HOP_BY_HOP, &[]), Err(Skip::Jumbogram));
+        assert_eq!(verdict(60, &[0, 0, 1, 4, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]), Err(Skip::Malformed));
+    }
+
+    /// Found by a property test: the option went after a header of which only the first octets were there.
+    #[test]
+    fn a_header_that_was_not_captured_whole_is_malformed() {
+        let packet = packet(protocol::ROUTING, &[253, 0, 4, 0, 0, 0, 0, 0]);
+        assert_eq!(look(&packet[..44], packet.len(), 0).unwrap_err(), Skip::Malformed);
+        assert!(look(&packet, packet.len(), 0).is_ok());
+        assert_eq!(look(&packet, packet.len() - 1, 0).unwrap_err(), Skip::Malformed);
+    }
+
+    #[test]
+    fn echo_has_its_identifier_for_ports_and_esp_has_three_shapes() {
+        let ports = |next: u8, payload: &[u8]| {
+            let packet = packet(next, payload);
+            let look = look(&packet, packet.len(), 0).unwrap();
+            (look.ports.source, look.ports.destination, look.is_esp())
+        };
+        assert_eq!(ports(protocol::ICMPV6, &[128, 0, 0, 0, 1, 2, 0, 0]), (0x102, 0x102, false));
+        assert_eq!(ports(protocol::ICMPV6, &[144, 0, 0, 0, 1, 2, 0, 0]), (0, 0, false));
+        assert_eq!(ports(protocol::ESP, &[1, 2, 3, 4]), (0, 0, true));
+        assert_eq!(ports(protocol::WRAPPED_ESP, &[]), (0, 0, true));
+        assert_eq!(ports(protocol::UDP, &[0, 9, 0x11, 0x94]), (9, 4500, true));
+        assert_eq!(ports(protocol::TCP, &[0, 9, 0x11, 0x94]), (9, 4500, false));
     }
 }

@@ -3,8 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// A packet sequence number, PSNTP or PSNLR: 0 to 65,535, wrapping (RFC 8250, section 3.2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct Psn(u16);
 

@@ -111,3 +111,56 @@ const fn shifted(value: u128, scale: u8) -> u128 {
         value << scale
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MICROSECOND: u128 = 1_000_000_000_000;
+    const SECOND: u128 = 1_000_000 * MICROSECOND;
+
+    /// RFC 8250, section 3.2.2 and appendices B and C; what is known besides.
+    const KNOWN: [(u128, u16, u8); 9] = [
+        (0, 0, 0),
+        (65_535, 0xffff, 0),
+        (65_536, 0x8000, 1),
+        (65_537, 0x8000, 1),
+        (39_838 * MICROSECOND, 0x8d88, 40),
+        (32_311_072 * MICROSECOND, 0xe033, 49),
+        (3 * SECOND, 0xa688, 46),
+        (4 * SECOND, 0xde0b, 46),
+        (12 * SECOND, 0xa688, 48),
+    ];
+
+    #[test]
+    fn the_rfcs_numbers() {
+        for (attos, mantissa, scale) in KNOWN {
+            assert_eq!(ScaledTime::encode(Attos::new(attos)), ScaledTime { mantissa, scale }, "{attos}");
+        }
+        assert_eq!(ScaledTime { mantissa: 0xde0b, scale: 46 }.decode().nanos(), 3_999_970_525);
+    }
+
+    #[test]
+    fn pairs_that_are_not_normalised_and_ones_too_large() {
+        assert_eq!(ScaledTime { mantissa: 1, scale: 20 }.decode(), Attos::new(1 << 20));
+        assert_eq!(ScaledTime { mantissa: 0, scale: 255 }.decode(), Attos::new(0));
+        assert_eq!(ScaledTime { mantissa: 1, scale: 127 }.decode(), Attos::new(1 << 127));
+        assert_eq!(ScaledTime { mantissa: 2, scale: 127 }.decode(), Attos::MAX);
+        assert_eq!(ScaledTime { mantissa: 1, scale: 255 }.decode(), Attos::MAX);
+    }
+
+    #[test]
+    fn nanoseconds_round_down_and_saturate() {
+        assert_eq!(Attos::new(1_999_999_999).nanos(), 1);
+        assert_eq!(Attos::new(3_600 * SECOND).nanos(), 3_600_000_000_000);
+        assert_eq!(Attos::new(u128::from(u64::MAX) * 1_000_000_000).nanos(), u64::MAX);
+        assert_eq!(Attos::MAX.nanos(), u64::MAX);
+    }
+
+    #[test]
+    fn a_fraction_of_a_time() {
+        assert_eq!(Attos::new(1 << 100).saturating_mul_q32(1 << 31), Attos::new(1 << 99));
+        assert_eq!(Attos::new(7).saturating_mul_q32(1 << 31), Attos::new(3));
+        assert_eq!(Attos::MAX.saturating_mul_q32(u32::MAX).nanos(), u64::MAX);
+    }
+}
