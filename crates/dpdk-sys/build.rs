@@ -1,47 +1,42 @@
 //! Finds DPDK, generates the bindings, and compiles the inline functions that bindgen wraps.
 
+#![expect(clippy::expect_used, reason = "all a build script can do is stop and say why")]
+
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Every function the `dpdk` crate calls, by regular expression. What is not here is not bound.
+/// Every function the `dpdk` crate calls, or compares its own with, by regular expression. What is not here is not bound.
 const FUNCTIONS: &[&str] = &[
-    "dpdk_errno",
+    "dpdk_(errno|link_is_up)",
     "fopencookie",
     "rte_dev_(probe|remove)",
     "rte_eal_(cleanup|init|remote_launch|wait_lcore)",
-    "rte_eth_dev_(adjust_nb_rx_tx_desc|close|configure|get_mtu|get_port_by_name|info_get|start|stop)",
+    "rte_eth_dev_(adjust_nb_rx_tx_desc|close|configure|get_mtu|get_port_by_name|info_get|socket_id|start|stop)",
     "rte_eth_dev_owner_(new|set)",
     "rte_eth_from_rings",
-    "rte_eth_link_get_nowait",
-    "rte_eth_macaddr_get",
-    "rte_eth_promiscuous_enable",
+    "rte_eth_promiscuous_(disable|enable)",
     "rte_eth_(rx|tx)_burst",
     "rte_eth_(rx|tx)_queue_setup",
     "rte_eth_stats_get",
     "rte_get_main_lcore",
-    "rte_lcore_(id|is_enabled)",
+    "rte_lcore_is_enabled",
     "rte_log_cur_msg_loglevel",
-    "rte_mempool_(avail_count|in_use_count|lookup)",
+    "rte_mempool_in_use_count",
     "rte_openlog_stream",
-    "rte_pktmbuf_(adj|alloc|append|free|free_bulk|headroom|pool_create|prepend|tailroom)",
+    "rte_pktmbuf_(adj|alloc|append|clone|free|free_bulk|headroom|pool_create|prepend|tailroom)",
     "rte_rdtsc",
-    "rte_ring_(count|create|dequeue|free|get_capacity)",
-    "rte_socket_id",
+    "rte_ring_(create|dequeue|free)",
     "rte_strerror",
-    "rte_version",
 ];
 
-const TYPES: &[&str] = &[
-    "rte_eth_(conf|dev_info|dev_owner|link|stats)",
-    "rte_(mbuf|mempool|ring)",
-    "cookie_io_functions_t",
-];
+const TYPES: &[&str] =
+    &["rte_eth_(conf|dev_info|dev_owner|stats)", "rte_(mbuf|mempool|ring)", "cookie_io_functions_t"];
 
 const VALUES: &[&str] = &[
     "mbuf_offset",
     "MBUF_.*",
-    "RING_F_S[PC]_.*",
+    "RING_F_(EXACT_SZ|SC_DEQ|SP_ENQ)",
     "RTE_ETH_(MQ_RX_RSS|RSS_IP|RSS_TCP|RSS_UDP|RSS_SCTP|TX_OFFLOAD_MULTI_SEGS)",
     "RTE_(LOG_WARNING|MAX_LCORE|PKTMBUF_HEADROOM)",
 ];
@@ -75,7 +70,7 @@ fn compiler_flags() -> Vec<String> {
     String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect()
 }
 
-fn generate(header: &std::path::Path, flags: &[String], wrappers: &std::path::Path, out: &std::path::Path) {
+fn generate(header: &Path, flags: &[String], wrappers: &Path, out: &Path) {
     let mut builder = bindgen::Builder::default()
         .header(header.display().to_string())
         .clang_args(flags)
@@ -91,11 +86,12 @@ fn generate(header: &std::path::Path, flags: &[String], wrappers: &std::path::Pa
     builder = FUNCTIONS.iter().fold(builder, |builder, name| builder.allowlist_function(name));
     builder = TYPES.iter().fold(builder, |builder, name| builder.allowlist_type(name));
     builder = VALUES.iter().fold(builder, |builder, name| builder.allowlist_var(name).allowlist_type(name));
-    let bindings = builder.generate().expect("bindgen reads DPDK's headers: the message above says where it failed");
+    let bindings =
+        builder.generate().expect("bindgen reads DPDK's headers: the message above says where it failed");
     bindings.write_to_file(out.join("bindings.rs")).expect("OUT_DIR is writable");
 }
 
-fn compile(wrappers: &std::path::Path, flags: &[String]) {
+fn compile(wrappers: &Path, flags: &[String]) {
     let mut build = cc::Build::new();
     // A debug build's wrappers lie on the packet path as well.
     build.file(wrappers).opt_level(3).define("_GNU_SOURCE", None).define("ALLOW_EXPERIMENTAL_API", None);

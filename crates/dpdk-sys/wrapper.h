@@ -14,7 +14,6 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_ring.h>
-#include <rte_version.h>
 
 /* From 24.11 on these fields are members of anonymous unions, whose names bindgen invents: offsets do not change. */
 enum mbuf_offset {
@@ -29,6 +28,15 @@ enum mbuf_offset {
 /* Flags too wide for the enumeration above, and macros that are expressions of casts. */
 static const uint64_t MBUF_INDIRECT = RTE_MBUF_F_INDIRECT;
 static const uint64_t MBUF_EXTERNAL = RTE_MBUF_F_EXTERNAL;
+
+/* From 24.11 on the link's fields are in an anonymous union. */
+static inline int
+dpdk_link_is_up(uint16_t port)
+{
+	struct rte_eth_link link;
+
+	return rte_eth_link_get_nowait(port, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
 
 /* rte_errno is thread-local: Rust cannot take its address. */
 static inline int

@@ -1,0 +1,204 @@
+//! Ports: opened by device, running until the port and all its queues are dropped.
+
+use std::mem;
+use std::ptr;
+use std::sync::Arc;
+
+use dpdk_sys::{rte_eth_conf, rte_eth_dev_info, rte_eth_stats};
+
+use crate::device::{self, Device};
+use crate::interface::Interface;
+use crate::{Eal, Error, Pool, QueuePair};
+
+/// How a port is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortConfig {
+    /// Queue pairs, one for each worker.
+    pub queues: u16,
+    /// Packets a queue holds until they are received; the driver's nearest number is taken.
+    pub rx_descriptors: u16,
+    /// Packets a queue holds until they are sent; the driver's nearest number is taken.
+    pub tx_descriptors: u16,
+}
+
+impl Default for PortConfig {
+    fn default() -> Self {
+        Self { queues: 1, rx_descriptors: 1024, tx_descriptors: 1024 }
+    }
+}
+
+/// What a driver counted since its port was opened. Not every driver counts all of it: net_af_packet knows of no
+/// `imissed`, and takes a frame that a full send ring drops for sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Packets received.
+    pub ipackets: u64,
+    /// Packets sent.
+    pub opackets: u64,
+    /// Packets dropped because no receive queue had room.
+    pub imissed: u64,
+    /// Broken packets received.
+    pub ierrors: u64,
+    /// Packets that could not be sent.
+    pub oerrors: u64,
+    /// Packets dropped because the pool was empty.
+    pub rx_nombuf: u64,
+}
+
+/// A running port, for the thread that watches it; its queues are the workers'. It stops when both are dropped.
+pub struct Port<'eal> {
+    device: Arc<Device<'eal>>,
+}
+
+impl<'eal> Port<'eal> {
+    /// Opens `device` (a vdev with its arguments, such as `net_af_packet0,iface=veth-h`, or a PCI address), sets it up
+    /// to fill buffers of `pool`, and starts it. A device that EAL does not have yet is plugged in, so vdevs need not
+    /// be among EAL's arguments; PCI devices have to (`-a`).
+    ///
+    /// The port takes every frame, whatever its destination. The kernel interface below net_af_packet and net_af_xdp
+    /// is promiscuous as long as the port runs, and no longer even if this process is killed; the flag an operator
+    /// may have set there stays as it was. No MTU is changed.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDevice`], [`Error::PortInUse`], [`Error::TooFewQueues`]; [`Error::Port`] with what the driver
+    /// said; [`Error::Interface`].
+    pub fn open(
+        _eal: &'eal Eal,
+        device: &str,
+        config: PortConfig,
+        pool: &Pool<'eal>,
+    ) -> Result<(Self, Vec<QueuePair<'eal>>), Error> {
+        Self::start(Device::open(device)?, config, pool)
+    }
+
+    pub(crate) fn start(
+        mut device: Device<'eal>,
+        config: PortConfig,
+        pool: &Pool<'eal>,
+    ) -> Result<(Self, Vec<QueuePair<'eal>>), Error> {
+        let info = device.info()?;
+        let offered = info.max_rx_queues.min(info.max_tx_queues);
+        if config.queues > offered {
+            return Err(Error::TooFewQueues {
+                device: device.name().to_owned(),
+                offered,
+                asked: config.queues,
+            });
+        }
+        configure(&device, &info, config.queues)?;
+        set_up_queues(&device, config, pool)?;
+        take_every_frame(&mut device, &info)?;
+        let device = Arc::new(device);
+        let queues = QueuePair::all(&device, config.queues);
+        Ok((Self { device }, queues))
+    }
+
+    /// The device's name, without arguments.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.device.name()
+    }
+
+    /// What the driver counted. Not for the packet path.
+    ///
+    /// # Errors
+    /// [`Error::Port`] if the driver does not say.
+    pub fn stats(&self) -> Result<Stats, Error> {
+        // SAFETY: a structure of numbers.
+        let mut stats: rte_eth_stats = unsafe { mem::zeroed() };
+        // SAFETY: the port runs, and the structure is ours to be written.
+        self.device.try_to("count", |id| unsafe { dpdk_sys::rte_eth_stats_get(id, &raw mut stats) })?;
+        let rte_eth_stats { ipackets, opackets, imissed, ierrors, oerrors, rx_nombuf, .. } = stats;
+        Ok(Stats { ipackets, opackets, imissed, ierrors, oerrors, rx_nombuf })
+    }
+
+    /// Whether the link is up, as far as the driver knows.
+    #[must_use]
+    pub fn link_is_up(&self) -> bool {
+        // SAFETY: the port runs.
+        unsafe { dpdk_sys::dpdk_link_is_up(self.device.id()) == 1 }
+    }
+
+    /// The largest IPv6 packet the port sends, in octets: the kernel interface's, where one lies below.
+    ///
+    /// # Errors
+    /// [`Error::Interface`], [`Error::Port`].
+    pub fn mtu(&self) -> Result<u32, Error> {
+        if let Some(interface) = kernel_interface(&self.device.info()?)? {
+            return interface.mtu();
+        }
+        let mut mtu = 0;
+        // SAFETY: the port runs, and the number is ours to be written.
+        let read = |id| unsafe { dpdk_sys::rte_eth_dev_get_mtu(id, &raw mut mtu) };
+        self.device.try_to("tell its MTU", read)?;
+        Ok(u32::from(mtu))
+    }
+}
+
+/// Asks for the queues, for packets of several segments, and for the hardware to spread flows where it can.
+fn configure(device: &Device<'_>, info: &rte_eth_dev_info, queues: u16) -> Result<(), Error> {
+    // SAFETY: a structure of numbers, and of pointers that may be null.
+    let mut conf: rte_eth_conf = unsafe { mem::zeroed() };
+    conf.txmode.offloads = info.tx_offload_capa & u64::from(dpdk_sys::RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+    let flows = dpdk_sys::RTE_ETH_RSS_IP
+        | dpdk_sys::RTE_ETH_RSS_TCP
+        | dpdk_sys::RTE_ETH_RSS_UDP
+        | dpdk_sys::RTE_ETH_RSS_SCTP;
+    let spread = info.flow_type_rss_offloads & u64::from(flows);
+    if queues > 1 && spread != 0 {
+        conf.rxmode.mq_mode = dpdk_sys::RTE_ETH_MQ_RX_RSS;
+        conf.rx_adv_conf.rss_conf.rss_hf = spread;
+    }
+    // SAFETY: the port is ours and stopped, and the configuration is copied.
+    device.try_to("be configured", |id| unsafe {
+        dpdk_sys::rte_eth_dev_configure(id, queues, queues, &raw const conf)
+    })
+}
+
+fn set_up_queues(device: &Device<'_>, config: PortConfig, pool: &Pool<'_>) -> Result<(), Error> {
+    let (mut rx, mut tx) = (config.rx_descriptors, config.tx_descriptors);
+    // SAFETY: the port is ours, and the numbers are ours to be written.
+    device.try_to("adjust its queues", |id| unsafe {
+        dpdk_sys::rte_eth_dev_adjust_nb_rx_tx_desc(id, &raw mut rx, &raw mut tx)
+    })?;
+    // SAFETY: EAL runs.
+    let socket = unsafe { dpdk_sys::rte_eth_dev_socket_id(device.id()) }.cast_unsigned();
+    for queue in 0..config.queues {
+        // SAFETY: the port is ours and stopped; null asks for the driver's defaults; pools live as long as EAL.
+        device.try_to("set up a receive queue", |id| unsafe {
+            dpdk_sys::rte_eth_rx_queue_setup(id, queue, rx, socket, ptr::null(), pool.as_ptr())
+        })?;
+        // SAFETY: as above.
+        device.try_to("set up a transmit queue", |id| unsafe {
+            dpdk_sys::rte_eth_tx_queue_setup(id, queue, tx, socket, ptr::null())
+        })?;
+    }
+    Ok(())
+}
+
+/// Starts the port and makes it promiscuous.
+fn take_every_frame(device: &mut Device<'_>, info: &rte_eth_dev_info) -> Result<(), Error> {
+    let interface = kernel_interface(info)?;
+    let flagged = interface.as_ref().map(Interface::is_promiscuous).transpose()?;
+    // SAFETY: the port is ours and set up.
+    device.try_to("start", |id| unsafe { dpdk_sys::rte_eth_dev_start(id) })?;
+    let Some(interface) = interface else {
+        return device.try_to("be promiscuous", |id| {
+            // SAFETY: the port is ours and runs.
+            let code = unsafe { dpdk_sys::rte_eth_promiscuous_enable(id) };
+            // A device that cannot filter has nothing to switch off.
+            if code == -nix::libc::ENOTSUP { 0 } else { code }
+        });
+    };
+    if flagged == Some(true) {
+        interface.flag_promiscuous()?; // the start replayed ethdev's own idea, and cleared it
+    }
+    device.promiscuous = Some(interface.hold_promiscuous()?);
+    Ok(())
+}
+
+/// The interface that stays the kernel's below a port: its drivers switch the operator's own flag, and leave it on.
+fn kernel_interface(info: &rte_eth_dev_info) -> Result<Option<Interface>, Error> {
+    let shared = [c"net_af_packet", c"net_af_xdp"].contains(&device::driver(info));
+    shared.then(|| Interface::numbered(info.if_index)).transpose()
+}

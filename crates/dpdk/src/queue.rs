@@ -1,0 +1,87 @@
+//! A port's queues, each used by one worker.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ptr;
+use std::sync::Arc;
+
+use dataplane::{Burst, Receive, Transmit};
+
+use crate::Mbuf;
+use crate::device::Device;
+
+/// The two queues of one number, for one worker.
+pub struct QueuePair<'eal> {
+    /// Where packets come from.
+    pub rx: RxQueue<'eal>,
+    /// Where packets go.
+    pub tx: TxQueue<'eal>,
+}
+
+/// A queue packets come from. It may move to another thread, never be shared, and keeps its port running.
+pub struct RxQueue<'eal>(Queue<'eal>);
+
+/// A queue packets leave by. It may move to another thread, never be shared, and keeps its port running.
+pub struct TxQueue<'eal>(Queue<'eal>);
+
+struct Queue<'eal> {
+    port: u16,
+    number: u16,
+    _running: Arc<Device<'eal>>,
+    /// Drivers do not lock: one thread at a time.
+    _not_shared: PhantomData<Cell<()>>,
+}
+
+impl<'eal> QueuePair<'eal> {
+    /// All queue pairs of a started port. To be called once per port: DPDK gives a queue to one thread.
+    pub(crate) fn all(device: &Arc<Device<'eal>>, queues: u16) -> Vec<Self> {
+        let queue = |number| Queue {
+            port: device.id(),
+            number,
+            _running: Arc::clone(device),
+            _not_shared: PhantomData,
+        };
+        (0..queues).map(|number| Self { rx: RxQueue(queue(number)), tx: TxQueue(queue(number)) }).collect()
+    }
+}
+
+/// A burst's capacity and DPDK's counts are both small.
+#[expect(clippy::cast_possible_truncation, reason = "a burst holds 32")]
+const fn count(packets: usize) -> u16 {
+    packets as u16
+}
+
+impl<'eal> Receive for RxQueue<'eal> {
+    type Packet = Mbuf<'eal>;
+
+    #[inline]
+    fn receive(&mut self, burst: &mut Burst<Mbuf<'eal>>) {
+        let held = burst.len();
+        let room = count(burst.capacity() - held);
+        // SAFETY: the port runs as long as this queue, which one thread has at a time. The driver writes at most
+        // `room` pointers, each to a packet that is ours from then on, where an Mbuf, laid out as one, is expected.
+        unsafe {
+            let free = burst.as_mut_ptr().add(held).cast();
+            let received = dpdk_sys::rte_eth_rx_burst(self.0.port, self.0.number, free, room);
+            burst.set_len(held + usize::from(received));
+        }
+    }
+}
+
+impl<'eal> Transmit for TxQueue<'eal> {
+    type Packet = Mbuf<'eal>;
+
+    #[inline]
+    fn transmit(&mut self, burst: &mut Burst<Mbuf<'eal>>) {
+        let held = burst.len();
+        // SAFETY: as in `receive`. The driver owns the packets it took, the first ones: they are overwritten, not
+        // dropped, by those that are left.
+        unsafe {
+            let first = burst.as_mut_ptr();
+            let sent = dpdk_sys::rte_eth_tx_burst(self.0.port, self.0.number, first.cast(), count(held));
+            let left = held - usize::from(sent);
+            ptr::copy(first.add(usize::from(sent)), first, left);
+            burst.set_len(left);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! net_af_packet on veth pairs in a network namespace of this test's own: what it leaves of the kernel's interfaces,
+//! and how two processes come by different fan-out groups. Without libtest, whose threads would be in the way.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
+use std::process::{Child, Command, Stdio, exit};
+use std::time::{Duration, Instant};
+
+use dataplane::{Burst, Packet, Receive, Transmit};
+use dpdk::fanout::{Groups, Settled, settle};
+use dpdk::{Eal, Error, HEADROOM, Interface, Pool, PoolConfig, Port, PortConfig, cores};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{getpid, getppid};
+
+/// What a process of this test is there for: the test itself, or a neighbour that holds a fan-out group.
+const ROLE: &str = "PDMLINE_TEST_ROLE";
+
+/// The number of the interface under test: any that the kernel does not hand out by itself.
+const NUMBER: u32 = 0x4000;
+
+fn main() {
+    match std::env::var(ROLE).as_deref() {
+        Ok("neighbour") => neighbour(),
+        Ok(_) => in_the_namespace(),
+        Err(_) => exit(in_a_namespace()),
+    }
+}
+
+/// Runs this test again in a network namespace; as an ordinary user in a user namespace, too.
+fn in_a_namespace() -> i32 {
+    let mut command = Command::new("unshare");
+    command.arg("--net");
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.arg(std::env::current_exe().unwrap()).env(ROLE, "test");
+    command.status().expect("unshare, of util-linux, is installed").code().unwrap_or(1)
+}
+
+fn in_the_namespace() {
+    ip(&format!("link add name left index {NUMBER} mtu 1600 type veth peer name right mtu 1600"));
+    let left = Interface::named("left").unwrap();
+    an_interface_that_is_down_is_named(&left);
+    ip("link set left up");
+    ip("link set right up");
+
+    assert_eq!(Interface::below("net_af_packet0,iface=left,qpairs=1").unwrap().as_ref(), Some(&left));
+    assert_eq!(Interface::below("net_null0").unwrap(), None);
+    let missing = Interface::below("net_af_packet0,iface=nosuch0").unwrap_err();
+    assert!(missing.to_string().contains("no interface `nosuch0`"), "{missing}");
+
+    let groups = Groups::reserve(std::slice::from_ref(&left)).unwrap();
+    drop(groups);
+    let mut neighbour = start_neighbour();
+    the_group_is_taken(&left);
+    a_child_goes_on_and_its_exit_status_comes_back(&left);
+    signals_reach_the_child(&left);
+
+    // From here on this process has EAL's threads.
+    let cores = cores::usable().unwrap();
+    let prefix = format!("--file-prefix=pdmline-interfaces-{}", std::process::id());
+    let eal =
+        Eal::init(&["--no-huge", "-m", "128", "--no-pci", "-l", &cores[0].to_string(), &prefix]).unwrap();
+    let pool = Pool::new(&eal, "pool", PoolConfig { buffers: 4095, ..PoolConfig::default() }).unwrap();
+    the_driver_fails_on_a_taken_group(&eal, &pool);
+    a_process_with_threads_stays_where_it_is(&left);
+    drop(neighbour.stdin.take());
+    assert!(neighbour.wait().unwrap().success());
+
+    let Settled::Here(groups) = settle(&[left]).unwrap() else { panic!("the group was free") };
+    frames_pass_and_nothing_is_left_changed(&eal, &pool, groups);
+    an_operators_promiscuous_flag_stays(&eal, &pool);
+    assert_eq!(pool.in_use(), 0);
+    println!("net_af_packet: frames, promiscuity and fan-out groups are in order");
+}
+
+fn ip(arguments: &str) -> String {
+    let output =
+        Command::new("ip").args(arguments.split(' ')).output().expect("ip, of iproute2, is installed");
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// How many want the interface promiscuous, and whether the operator does.
+fn promiscuity(interface: &str) -> (String, bool) {
+    let shown = ip(&format!("-d -o link show dev {interface}"));
+    let mut words = shown.split_whitespace().skip_while(|word| *word != "promiscuity");
+    (words.nth(1).unwrap().to_owned(), shown.contains("PROMISC"))
+}
+
+fn an_interface_that_is_down_is_named(left: &Interface) {
+    let down = Groups::reserve(std::slice::from_ref(left)).err().unwrap();
+    assert_eq!(down.to_string(), "the interface `left` is down: bring it up with `ip link set left up`");
+}
+
+/// Another process on another interface, whose numbers were chosen so that both ask for one fan-out group.
+fn start_neighbour() -> Child {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .env(ROLE, "neighbour")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let number = (std::process::id() ^ child.id() ^ NUMBER) & 0xffff;
+    ip(&format!("link add name taken index {number} type veth peer name taken-peer"));
+    ip("link set taken up");
+    child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+    child
+}
+
+fn neighbour() {
+    let mut lines = std::io::stdin().lines();
+    lines.next().unwrap().unwrap();
+    let groups = Groups::reserve(&[Interface::named("taken").unwrap()]).unwrap();
+    println!("held");
+    assert!(lines.next().is_none());
+    drop(groups);
+}
+
+fn the_group_is_taken(left: &Interface) {
+    let taken = Groups::reserve(std::slice::from_ref(left)).err().unwrap();
+    assert!(matches!(&taken, Error::FanoutTaken { name } if name == "left"), "{taken}");
+}
+
+fn a_child_goes_on_and_its_exit_status_comes_back(left: &Interface) {
+    let parent = getpid();
+    match settle(std::slice::from_ref(left)).unwrap() {
+        Settled::Here(groups) => {
+            assert!(getpid() != parent && getppid() == parent);
+            drop(groups);
+            exit(7)
+        }
+        Settled::Elsewhere(code) => assert_eq!(code, 7),
+    }
+}
+
+fn signals_reach_the_child(left: &Interface) {
+    match settle(std::slice::from_ref(left)).unwrap() {
+        Settled::Here(_groups) => {
+            kill(getppid(), Signal::SIGTERM).unwrap();
+            std::thread::sleep(Duration::from_secs(60));
+            exit(1) // it should not have slept through
+        }
+        Settled::Elsewhere(code) => assert_eq!(code, 128 + 15),
+    }
+}
+
+fn the_driver_fails_on_a_taken_group<'eal>(eal: &'eal Eal, pool: &Pool<'eal>) {
+    let refused = Port::open(eal, "net_af_packet0,iface=left", PortConfig::default(), pool);
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.contains("could not set PACKET_FANOUT"), "{refused}");
+}
+
+fn a_process_with_threads_stays_where_it_is(left: &Interface) {
+    assert!(fs::read_dir("/proc/self/task").unwrap().count() > 1);
+    assert!(matches!(settle(std::slice::from_ref(left)), Err(Error::Threads)));
+}
+
+fn frames_pass_and_nothing_is_left_changed<'eal>(eal: &'eal Eal, pool: &Pool<'eal>, groups: Groups) {
+    assert_eq!(promiscuity("left"), ("0".into(), false));
+    let open = |device| Port::open(eal, device, PortConfig::default(), pool).unwrap();
+    let (left, mut left_queues) = open("net_af_packet0,iface=left");
+    let (right, mut right_queues) = open("net_af_packet1,iface=right");
+    drop(groups);
+    assert_eq!(promiscuity("left"), ("1".into(), false));
+    assert_eq!((left.mtu().unwrap(), right.mtu().unwrap()), (1600, 1600));
+
+    let frame: Vec<_> = (0..=255).cycle().take(1614).collect();
+    let mut burst: Burst<_> = (0..8).map(|_| pool.packet(&frame).unwrap()).collect();
+    left_queues[0].tx.transmit(&mut burst);
+    assert!(burst.is_empty());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut arrived = 0;
+    while arrived < 8 && Instant::now() < deadline {
+        right_queues[0].rx.receive(&mut burst);
+        for mut packet in burst.drain(..).filter(|packet| packet.bytes() == frame) {
+            assert!(packet.headroom() >= HEADROOM);
+            packet.grow_front(48).unwrap();
+            arrived += 1;
+        }
+    }
+    assert_eq!(arrived, 8);
+    assert_eq!(left.stats().unwrap().opackets, 8);
+    drop((left, right, left_queues, right_queues));
+    assert_eq!(promiscuity("left"), ("0".into(), false));
+    assert!(ip("link show dev left").contains("mtu 1600"));
+}
+
+fn an_operators_promiscuous_flag_stays<'eal>(eal: &'eal Eal, pool: &Pool<'eal>) {
+    ip("link set left promisc on");
+    let opened = Port::open(eal, "net_af_packet0,iface=left", PortConfig::default(), pool).unwrap();
+    assert_eq!(promiscuity("left"), ("2".into(), true));
+    drop(opened);
+    assert_eq!(promiscuity("left"), ("1".into(), true));
+}

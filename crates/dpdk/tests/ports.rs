@@ -1,0 +1,338 @@
+//! Pools, packets, ports and workers on drivers that need no hardware, in one EAL: a process has only one.
+
+#![allow(unsafe_code, reason = "the accessors are compared with DPDK's functions")]
+
+use std::fs::File;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use dataplane::{BURST, Burst, NoHeadroom, Packet, Receive, Transmit};
+use dpdk::{
+    Eal, Error, HEADROOM, Joint, Mbuf, Pool, PoolConfig, Port, PortConfig, Stats, cores, free, joined,
+};
+use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
+
+/// Buffers of each test's own pool.
+const BUFFERS: u32 = 511;
+
+#[test]
+fn one_eal() {
+    let cores = cores::usable().unwrap();
+    let (first, last) = (cores[0], cores[cores.len() - 1]);
+    let lcores = format!("--lcores=0@{first},1@{last}");
+    let prefix = format!("--file-prefix=pdmline-ports-{}", std::process::id());
+    let eal = Eal::init(&["--no-huge", "-m", "256", "--no-pci", &lcores, &prefix]).unwrap();
+
+    assert_eq!(cores::usable().unwrap(), cores, "EAL pinned this thread");
+    a_second_eal_is_refused();
+    pools_refuse_what_does_not_fit(&eal);
+    accessors_agree_with_dpdk(&eal);
+    shared_buffers_do_not_grow(&eal);
+    packets_cross_byte_for_byte_and_are_counted(&eal);
+    a_full_ring_leaves_the_rest(&eal);
+    what_is_on_the_way_returns_to_its_pool(&eal);
+    queues_outlive_their_port(&eal);
+    null_gives_and_takes(&eal);
+    captures_are_read_and_written(&eal);
+    devices_that_cannot_be_used_say_why(&eal);
+    workers_borrow_return_and_panic(&eal);
+}
+
+fn pool<'eal>(eal: &'eal Eal, name: &str) -> Pool<'eal> {
+    Pool::new(eal, name, PoolConfig { buffers: BUFFERS, ..PoolConfig::default() }).unwrap()
+}
+
+/// Frame number `number`: of a length and content of its own.
+fn frame(number: u8) -> Vec<u8> {
+    (0..60 + number).map(|octet| octet ^ number).collect()
+}
+
+fn frames<'eal>(pool: &Pool<'eal>, numbers: impl IntoIterator<Item = u8>) -> Burst<Mbuf<'eal>> {
+    numbers.into_iter().map(|number| pool.packet(&frame(number)).unwrap()).collect()
+}
+
+fn assert_frames(burst: &[Mbuf<'_>], numbers: impl IntoIterator<Item = u8>) {
+    let expected: Vec<_> = numbers.into_iter().map(frame).collect();
+    let found: Vec<_> = burst.iter().map(|packet| packet.bytes().to_vec()).collect();
+    assert_eq!(found, expected);
+}
+
+fn a_second_eal_is_refused() {
+    let Err(refused) = Eal::init(&["--no-huge"]) else { panic!("a second EAL") };
+    assert!(matches!(refused, Error::SecondEal), "{refused}");
+    assert!(refused.to_string().contains("once per process"), "{refused}");
+}
+
+fn pools_refuse_what_does_not_fit(eal: &Eal) {
+    let small = Pool::new(eal, "small", PoolConfig { buffers: 3, data_room: 100, socket: None }).unwrap();
+    let three: Vec<_> = (0..3).map(|number| small.packet(&frame(number)).unwrap()).collect();
+    assert!(matches!(small.packet(&[0]), Err(Error::PoolEmpty)));
+    assert_eq!(small.in_use(), 3);
+    drop(three);
+    assert_eq!(small.in_use(), 0);
+    assert!(matches!(small.packet(&[0; 101]), Err(Error::PacketTooLong { octets: 101, room: 100 })));
+    assert_eq!(small.in_use(), 0);
+    assert_eq!(small.packet(&[7; 100]).unwrap().bytes(), [7; 100]);
+
+    let again = Pool::new(eal, "small", PoolConfig::default()).err().unwrap().to_string();
+    assert!(again.starts_with("no pool `small` of 16383 buffers: "), "{again}");
+    let huge = PoolConfig { buffers: 10_000_000, ..PoolConfig::default() };
+    let huge = Pool::new(eal, "huge", huge).err().unwrap().to_string();
+    assert!(huge.contains("give DPDK more memory (-m)"), "{huge}");
+}
+
+/// The same walk through growing and shrinking, once with ours and once with DPDK's functions.
+fn accessors_agree_with_dpdk(eal: &Eal) {
+    let pool = pool(eal, "accessors");
+    let mut ours = pool.packet(&frame(9)).unwrap();
+    let theirs = pool.packet(&frame(9)).unwrap();
+    let agree = |ours: &Mbuf<'_>| {
+        // SAFETY: both packets are alive, and read only.
+        let (m, t) = unsafe { (&*ours.as_ptr(), &*theirs.as_ptr()) };
+        let (headroom, tailroom) =
+            // SAFETY: as above.
+            unsafe { (dpdk_sys::rte_pktmbuf_headroom(m), dpdk_sys::rte_pktmbuf_tailroom(m)) };
+        // SAFETY: as above.
+        assert_eq!((headroom, tailroom), unsafe {
+            (dpdk_sys::rte_pktmbuf_headroom(t), dpdk_sys::rte_pktmbuf_tailroom(t))
+        });
+        assert_eq!(ours.headroom(), headroom);
+        assert_eq!((ours.bytes(), ours.wire_len()), (theirs.bytes(), theirs.wire_len()));
+    };
+    agree(&ours);
+    assert_eq!(ours.headroom(), HEADROOM);
+    for step in [16_u16, 24, 8, 1, 79] {
+        ours.grow_front(usize::from(step)).unwrap();
+        // SAFETY: `theirs` is alive and ours alone; the call checks for room.
+        let start = unsafe { dpdk_sys::rte_pktmbuf_prepend(theirs.as_ptr(), step) };
+        // SAFETY: the octets were just added to the packet.
+        unsafe { start.write_bytes(0xa5, usize::from(step)) };
+        ours.bytes_mut()[..usize::from(step)].fill(0xa5);
+        agree(&ours);
+    }
+    assert_eq!(ours.headroom(), 0);
+    assert_eq!(ours.grow_front(1), Err(NoHeadroom));
+    assert_eq!(ours.grow_front(70_000), Err(NoHeadroom));
+    agree(&ours);
+    for step in [1_u16, 16, 0, 120] {
+        ours.shrink_front(usize::from(step));
+        // SAFETY: `theirs` is alive and ours alone; the call checks the length.
+        assert!(!unsafe { dpdk_sys::rte_pktmbuf_adj(theirs.as_ptr(), step) }.is_null());
+        agree(&ours);
+    }
+    assert_eq!(ours.bytes(), &frame(9)[9..]);
+}
+
+fn shared_buffers_do_not_grow(eal: &Eal) {
+    let pool = pool(eal, "shared");
+    let mut packet = pool.packet(&frame(1)).unwrap();
+    // SAFETY: the packet and its pool are alive; the clone is freed below.
+    let clone = unsafe { dpdk_sys::rte_pktmbuf_clone(packet.as_ptr(), (*packet.as_ptr()).pool) };
+    assert!(!clone.is_null());
+    assert_eq!(packet.grow_front(16), Err(NoHeadroom));
+    assert_eq!(packet.bytes(), frame(1));
+    // SAFETY: the clone is ours.
+    unsafe { dpdk_sys::rte_pktmbuf_free(clone) };
+    packet.grow_front(16).unwrap();
+    drop(packet);
+    assert_eq!(pool.in_use(), 0);
+}
+
+fn packets_cross_byte_for_byte_and_are_counted(eal: &Eal) {
+    let pool = pool(eal, "cross");
+    let joint = Joint { queues: 2, capacity: 64 };
+    let [(port_a, mut a), (port_b, mut b)] = joined(eal, "cross", joint, [&pool, &pool]).unwrap();
+    assert_eq!((a.len(), b.len(), port_a.name()), (2, 2, "net_ring_cross-a"));
+    assert!(port_a.link_is_up());
+
+    let mut burst = frames(&pool, 0..3);
+    a[0].tx.transmit(&mut burst);
+    assert!(burst.is_empty());
+    let mut there = frames(&pool, 100..101); // what a burst holds already stays in front
+    b[0].rx.receive(&mut there);
+    assert_frames(&there, [100, 0, 1, 2]);
+    b[1].rx.receive(&mut there);
+    assert_eq!(there.len(), 4, "queues are apart");
+
+    b[1].tx.transmit(&mut there);
+    a[1].rx.receive(&mut burst);
+    assert_frames(&burst, [100, 0, 1, 2]);
+    assert_eq!(pool.in_use(), 4);
+    free(&mut burst);
+    assert!(burst.is_empty());
+    assert_eq!(pool.in_use(), 0);
+
+    let counted = |ipackets, opackets| Stats { ipackets, opackets, ..Stats::default() };
+    assert_eq!(port_a.stats().unwrap(), counted(4, 3));
+    assert_eq!(port_b.stats().unwrap(), counted(3, 4));
+}
+
+fn a_full_ring_leaves_the_rest(eal: &Eal) {
+    let pool = pool(eal, "full");
+    let [(port, mut a), (_b, mut b)] =
+        joined(eal, "full", Joint { queues: 1, capacity: 8 }, [&pool, &pool]).unwrap();
+    let mut burst = frames(&pool, 0..20);
+    a[0].tx.transmit(&mut burst);
+    assert_frames(&burst, 8..20);
+    a[0].tx.transmit(&mut burst);
+    assert_frames(&burst, 8..20);
+    let mut there = Burst::new();
+    b[0].rx.receive(&mut there);
+    assert_frames(&there, 0..8);
+    a[0].tx.transmit(&mut burst);
+    assert_frames(&burst, 16..20);
+    assert_eq!(port.stats().unwrap().opackets, 16);
+
+    // A burst with little room takes no more than it has room for.
+    let mut nearly_full = frames(&pool, 0..29);
+    b[0].rx.receive(&mut nearly_full);
+    assert_eq!(nearly_full.len(), BURST);
+    assert_frames(&nearly_full[29..], 8..11);
+}
+
+fn what_is_on_the_way_returns_to_its_pool(eal: &Eal) {
+    let pool = pool(eal, "whole");
+    let ends = joined(eal, "whole", Joint::default(), [&pool, &pool]).unwrap();
+    let [(_, mut a), (_, mut b)] = ends;
+    a[0].tx.transmit(&mut frames(&pool, 0..20));
+    b[0].tx.transmit(&mut frames(&pool, 0..10));
+    assert_eq!(pool.in_use(), 30);
+    drop(a);
+    assert_eq!(pool.in_use(), 30, "the other end may still receive");
+    let mut there = Burst::new();
+    b[0].rx.receive(&mut there);
+    assert_frames(&there, 0..20);
+    drop(there);
+    drop(b);
+    assert_eq!(pool.in_use(), 0);
+    drop(joined(eal, "whole", Joint::default(), [&pool, &pool]).unwrap()); // the names are free again
+}
+
+fn queues_outlive_their_port(eal: &Eal) {
+    let pool = pool(eal, "outlive");
+    let (port, mut queues) = Port::open(eal, "net_null_outlive", PortConfig::default(), &pool).unwrap();
+    drop(port);
+    let mut burst = Burst::new();
+    queues[0].rx.receive(&mut burst);
+    assert_eq!(burst.len(), BURST);
+    let mut moved = queues.remove(0).tx;
+    std::thread::scope(|scope| scope.spawn(move || moved.transmit(&mut burst)).join().unwrap());
+    drop(queues);
+    assert_eq!(pool.in_use(), 0);
+}
+
+fn null_gives_and_takes(eal: &Eal) {
+    let pool = pool(eal, "null");
+    let config = PortConfig { queues: 2, ..PortConfig::default() };
+    let (port, mut queues) = Port::open(eal, "net_null0,size=90", config, &pool).unwrap();
+    let again = Port::open(eal, "net_null0", config, &pool).err().unwrap();
+    assert_eq!(again.to_string(), "the device `net_null0` is open already: name it for one port only");
+    let mut burst = Burst::new();
+    queues[1].rx.receive(&mut burst);
+    assert!(burst.len() == BURST && burst.iter().all(|packet| packet.wire_len() == 90));
+    assert_eq!(burst[0].headroom(), HEADROOM);
+    burst.truncate(30);
+    queues[0].tx.transmit(&mut burst);
+    assert!(burst.is_empty());
+    assert_eq!(port.mtu().unwrap(), 1500);
+    let Stats { ipackets, opackets, .. } = port.stats().unwrap();
+    assert_eq!((ipackets, opackets), (32, 30));
+    drop((port, queues));
+    assert_eq!(pool.in_use(), 0);
+    drop(Port::open(eal, "net_null0,size=64", config, &pool).unwrap()); // plugged out, it can be plugged in again
+}
+
+fn captures_are_read_and_written(eal: &Eal) {
+    let folder = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.pcap", "out.pcap"].map(|name| folder.path().join(name));
+    let mut writer = PcapWriter::new(File::create(&input).unwrap()).unwrap();
+    for number in 0..5 {
+        let data = frame(number);
+        let length = u32::try_from(data.len()).unwrap();
+        writer.write_packet(&PcapPacket::new(Duration::ZERO, length, &data)).unwrap();
+    }
+    drop(writer);
+
+    let pool = pool(eal, "pcap");
+    let device = format!("net_pcap0,rx_pcap={},tx_pcap={}", input.display(), output.display());
+    let few = Port::open(eal, &device, PortConfig { queues: 3, ..PortConfig::default() }, &pool);
+    let few = few.err().unwrap().to_string();
+    assert!(few.starts_with("the device `net_pcap0` has 1 queues, 3 are needed: "), "{few}");
+    let (port, mut queues) = Port::open(eal, &device, PortConfig::default(), &pool).unwrap();
+    let mut burst = Burst::new();
+    queues[0].rx.receive(&mut burst);
+    assert_frames(&burst, 0..5);
+    for packet in &mut burst {
+        packet.grow_front(2).unwrap();
+        packet.bytes_mut()[..2].copy_from_slice(&[0xaa, 0xbb]);
+    }
+    queues[0].tx.transmit(&mut burst);
+    let Stats { ipackets, opackets, oerrors, .. } = port.stats().unwrap();
+    assert_eq!((ipackets, opackets, oerrors), (5, 5, 0));
+    drop((port, queues));
+    assert_eq!(pool.in_use(), 0);
+
+    let mut reader = PcapReader::new(File::open(&output).unwrap()).unwrap();
+    for number in 0..5 {
+        let written = reader.next_packet().unwrap().unwrap();
+        assert_eq!(*written.data, [&[0xaa, 0xbb][..], &frame(number)].concat());
+    }
+    assert!(reader.next_packet().is_none());
+}
+
+fn devices_that_cannot_be_used_say_why(eal: &Eal) {
+    let pool = pool(eal, "refused");
+    let refused = |device: &str| {
+        let error = Port::open(eal, device, PortConfig::default(), &pool).err().unwrap();
+        assert!(matches!(error, Error::NoSuchDevice { .. } | Error::ZeroOctet(_)), "{error:?}");
+        error.to_string()
+    };
+    for device in ["net_nosuch0", "0000:ff:1f.7", "ff:1f.7", "", "net_af_packet7,iface=nosuch0"] {
+        let message = refused(device);
+        assert!(message.starts_with(&format!("the device `{device}` cannot be used: ")), "{message}");
+        assert!(message.contains("`ip link` lists interfaces"), "{message}");
+        assert!(!message.contains('\n') && !message.contains("Usage"), "{message}");
+    }
+    assert!(refused("net_af_packet8,iface=nosuch0").contains("SIOCGIFINDEX"));
+    assert!(refused("net\0null").contains("zero octet"));
+}
+
+fn workers_borrow_return_and_panic(eal: &Eal) {
+    let (count, core) = (AtomicU32::new(0), 1);
+    assert_eq!(eal.worker_cores(), [core]);
+    let sum = eal.scope(|scope| {
+        let worker = scope.launch(core, || {
+            while count.load(Ordering::Relaxed) == 0 {
+                std::hint::spin_loop();
+            }
+            41
+        });
+        let worker = worker.unwrap();
+        let busy = scope.launch(core, || ()).err().unwrap().to_string();
+        assert_eq!(busy, "core 1 is busy: one worker per core");
+        for wrong in [0, 2, 127, 128, u32::MAX] {
+            let refused = scope.launch(wrong, || ()).err().unwrap();
+            assert!(matches!(refused, Error::NoWorkerCore { main: 0, .. }), "{refused}");
+        }
+        count.store(1, Ordering::Relaxed);
+        worker.join().unwrap() + 1
+    });
+    assert_eq!(sum, 42);
+
+    let panicked = eal.scope(|scope| {
+        let worker = scope.launch(core, || std::panic::resume_unwind(Box::new("quiet")));
+        let worker: dpdk::Worker<'_, ()> = worker.unwrap();
+        worker.join().unwrap_err()
+    });
+    assert_eq!(panicked.downcast_ref(), Some(&"quiet"));
+
+    // A worker nobody joins is waited for all the same.
+    let mut written = [0; 3];
+    eal.scope(|scope| {
+        drop(scope.launch(core, || {
+            std::thread::sleep(Duration::from_millis(20));
+            written = [1, 2, 3];
+        }));
+    });
+    assert_eq!(written, [1, 2, 3]);
+}
