@@ -115,7 +115,7 @@ pub enum Error {
         /// The interface.
         name: String,
     },
-    /// The interface is down, and net_af_packet takes none that is.
+    /// The interface is down, and not every kernel lets net_af_packet open one that is.
     #[error("the interface `{name}` is down: bring it up with `ip link set {name} up`")]
     InterfaceDown {
         /// The interface.

@@ -92,13 +92,15 @@ impl Groups {
 
 /// The driver's own request, word for word: the kernel lets only equal ones share a group.
 fn join(interface: &Interface) -> Result<OwnedFd, Error> {
-    let up = interface.is_up()?;
+    // Newer kernels would let it join; older ones refuse with the error that a taken group gives.
+    if !interface.is_up()? {
+        return Err(Error::InterfaceDown { name: interface.name().to_owned() });
+    }
     let socket = interface.packet_socket(ALL_PROTOCOLS)?;
     let group = (std::process::id() ^ interface.index()) & 0xffff;
     let kind = libc::PACKET_FANOUT_HASH | libc::PACKET_FANOUT_FLAG_DEFRAG | libc::PACKET_FANOUT_FLAG_ROLLOVER;
     match interface.set_option(&socket, "join a fan-out group", libc::PACKET_FANOUT, &(group | kind << 16)) {
         Ok(()) => Ok(socket),
-        Err(_) if !up => Err(Error::InterfaceDown { name: interface.name().to_owned() }),
         Err(Error::Interface { reason: Errno::EINVAL, .. }) => {
             Err(Error::FanoutTaken { name: interface.name().to_owned() })
         }

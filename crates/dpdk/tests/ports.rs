@@ -192,18 +192,17 @@ fn a_full_ring_leaves_the_rest(eal: &Eal) {
 
 fn what_is_on_the_way_returns_to_its_pool(eal: &Eal) {
     let pool = pool(eal, "whole");
-    let ends = joined(eal, "whole", Joint::default(), [&pool, &pool]).unwrap();
-    let [(_, mut a), (_, mut b)] = ends;
+    let [(port_a, mut a), (port_b, mut b)] = joined(eal, "whole", Joint::default(), [&pool, &pool]).unwrap();
     a[0].tx.transmit(&mut frames(&pool, 0..20));
     b[0].tx.transmit(&mut frames(&pool, 0..10));
     assert_eq!(pool.in_use(), 30);
-    drop(a);
+    drop((port_a, a));
     assert_eq!(pool.in_use(), 30, "the other end may still receive");
     let mut there = Burst::new();
     b[0].rx.receive(&mut there);
     assert_frames(&there, 0..20);
     drop(there);
-    drop(b);
+    drop((port_b, b));
     assert_eq!(pool.in_use(), 0);
     drop(joined(eal, "whole", Joint::default(), [&pool, &pool]).unwrap()); // the names are free again
 }
