@@ -1,0 +1,268 @@
+//! A shard from outside: the RFC's examples, the table's bound, the end of flows, and a model of all of it.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::collections::HashMap;
+
+use flow::{
+    Answer, Census, ClockTolerance, Full, Instant, Key, KeyHasher, PairId, Progress, PsnStart, Settings,
+    Shard, Side, Span, TickRate,
+};
+use pdm::{Attos, PdmOption, Psn, ScaledTime};
+use proptest::prelude::*;
+
+const SECOND: u64 = 1_000_000_000;
+const RATE: TickRate = TickRate::NANOSECONDS;
+
+fn at(nanoseconds: u64) -> Instant {
+    Instant::from_ticks(nanoseconds)
+}
+
+fn settings(first: u16, lifetime: Option<u64>, log_packets: usize) -> Settings {
+    Settings {
+        hasher: KeyHasher::new([1, 2, 3, 4]),
+        psn_start: PsnStart::At(Psn::new(first)),
+        lifetime: lifetime.map(Span::from_ticks),
+        tolerance: ClockTolerance::default(),
+        log_packets,
+    }
+}
+
+/// The key of a UDP packet from port `port` of a host.
+fn key(port: u16) -> Key {
+    let mut packet = [0; 48];
+    packet[0] = 0x60;
+    packet[5] = 8;
+    packet[6] = 17;
+    packet[8..40].fill(0x20);
+    packet[40..42].copy_from_slice(&port.to_be_bytes());
+    let look = pdm::look(&packet, packet.len(), 0).unwrap();
+    Key::of(&packet, &look, Side::Host, PairId::default())
+}
+
+fn option(psntp: u16, psnlr: u16, delta_tlr: u64) -> PdmOption {
+    PdmOption {
+        psntp: Psn::new(psntp),
+        psnlr: Psn::new(psnlr),
+        delta_tlr: ScaledTime::encode(Attos::new(u128::from(delta_tlr) * 1_000_000_000)),
+        delta_tls: ScaledTime::ZERO,
+    }
+}
+
+fn with_shard(flows: usize, settings: Settings, test: impl FnOnce(Shard<'_>)) {
+    let mut memory = vec![0; Shard::memory_for(flows, settings.log_packets)];
+    test(Shard::new(&mut memory, settings).unwrap());
+}
+
+#[test]
+fn appendix_c_1_from_host_a() {
+    with_shard(4, settings(25, None, 64), |mut shard| {
+        let (key, hash) = (key(1), shard.hash(&key(1)));
+        let flow = shard.create(hash, &key, at(0)).unwrap();
+        let first = shard.depart(flow, at(0), RATE);
+        assert_eq!(first.option, option(25, 0, 0));
+        assert_eq!((first.local_delay, first.clock_backwards), (None, 0));
+
+        let reception = shard.arrive(flow, &option(12, 25, 4 * SECOND), at(12 * SECOND), RATE);
+        assert_eq!(reception.progress, Progress::Forward { lost: 0 });
+        let Answer::Measured { total, server, network } = reception.answer else { panic!("{reception:?}") };
+        assert_eq!(total.nanos(), 12 * SECOND);
+        assert_eq!((server.nanos(), network.nanos()), (3_999_970_525, 8_000_029_474));
+
+        let second = shard.depart(flow, at(12 * SECOND), RATE);
+        let twelve = ScaledTime { mantissa: 0xa688, scale: 48 };
+        assert_eq!(second.option, PdmOption { delta_tls: twelve, ..option(26, 12, 0) });
+        assert_eq!(second.local_delay, Some(Span::default()));
+        assert_eq!(shard.find(hash, &key, at(12 * SECOND)), Some(flow));
+    });
+}
+
+#[test]
+fn only_the_first_answer_counts_and_strangers_none() {
+    with_shard(4, settings(100, None, 64), |mut shard| {
+        let flow = shard.create(shard.hash(&key(1)), &key(1), at(0)).unwrap();
+        shard.depart(flow, at(0), RATE);
+        shard.depart(flow, at(1000), RATE);
+        let mut answer =
+            |psntp, psnlr, delta| shard.arrive(flow, &option(psntp, psnlr, delta), at(100_000), RATE).answer;
+        assert_eq!(answer(1, 0, 0), Answer::None, "nothing received yet");
+        assert_eq!(answer(2, 102, 5), Answer::NeverSent);
+        assert_eq!(answer(3, 99, 5), Answer::NeverSent);
+        assert!(matches!(answer(4, 101, 5), Answer::Measured { .. }));
+        assert_eq!(answer(5, 101, 5), Answer::None, "answered before");
+        assert_eq!(answer(6, 100, 5), Answer::None, "older than what was answered");
+    });
+}
+
+#[test]
+fn more_in_flight_than_the_log_holds_is_forgotten_not_wrong() {
+    with_shard(4, settings(0, None, 64), |mut shard| {
+        let flow = shard.create(shard.hash(&key(1)), &key(1), at(0)).unwrap();
+        for sent in 0..5000 {
+            shard.depart(flow, at(sent), RATE);
+        }
+        assert_eq!(shard.arrive(flow, &option(1, 1, 0), at(10_000), RATE).answer, Answer::Forgotten);
+        let newest = shard.arrive(flow, &option(2, 4999, 0), at(10_000), RATE).answer;
+        let Answer::Measured { total, .. } = newest else { panic!("{newest:?}") };
+        assert_eq!(total.nanos(), 10_000 - 4999);
+    });
+}
+
+#[test]
+fn a_native_hosts_numbers_take_the_place_of_ours() {
+    with_shard(4, settings(7, None, 64), |mut shard| {
+        let flow = shard.create(shard.hash(&key(1)), &key(1), at(0)).unwrap();
+        shard.depart(flow, at(0), RATE);
+        assert!(!shard.is_native(flow));
+        shard.depart_native(flow, &option(500, 0, 0), at(10));
+        shard.depart_native(flow, &option(503, 0, 0), at(20));
+        shard.depart_native(flow, &option(499, 0, 0), at(30));
+        assert!(shard.is_native(flow));
+        let mut answer = |psnlr| shard.arrive(flow, &option(psnlr, psnlr, 0), at(100_000), RATE).answer;
+        assert_eq!(answer(7), Answer::NeverSent, "ours no longer counts");
+        assert!(matches!(answer(499), Answer::Measured { .. }));
+        assert!(matches!(answer(500), Answer::Measured { .. }));
+        assert_eq!(answer(502), Answer::Forgotten);
+        assert!(matches!(answer(503), Answer::Measured { .. }));
+        assert_eq!(answer(504), Answer::NeverSent);
+    });
+}
+
+#[test]
+fn a_full_table_refuses_and_keeps_what_it_has() {
+    with_shard(8, settings(0, Some(10 * SECOND), 64), |mut shard| {
+        let mut created = Vec::new();
+        for port in 0..100 {
+            let hash = shard.hash(&key(port));
+            assert_eq!(shard.has_room(hash), port < 8);
+            match shard.create(hash, &key(port), at(0)) {
+                Ok(flow) => created.push((port, flow)),
+                Err(Full) => assert_eq!(created.len(), 8),
+            }
+        }
+        for &(port, flow) in &created {
+            assert_eq!(shard.find(shard.hash(&key(port)), &key(port), at(10 * SECOND)), Some(flow));
+        }
+        assert_eq!(shard.census(), Census { live: 8, created: 8, expired: 0 });
+
+        shard.expire(at(11 * SECOND), 3);
+        assert_eq!(shard.census(), Census { live: 5, created: 8, expired: 3 });
+        shard.expire(at(11 * SECOND), 5);
+        assert_eq!(shard.census(), Census { live: 0, created: 8, expired: 8 });
+        assert!(shard.create(shard.hash(&key(50)), &key(50), at(11 * SECOND)).is_ok());
+    });
+}
+
+#[test]
+fn a_flow_that_was_idle_too_long_starts_anew() {
+    with_shard(8, settings(0, Some(SECOND), 64), |mut shard| {
+        let hash = shard.hash(&key(1));
+        let flow = shard.create(hash, &key(1), at(0)).unwrap();
+        shard.arrive_plain(flow, at(SECOND));
+        assert_eq!(shard.find(hash, &key(1), at(2 * SECOND)), Some(flow), "as long as its lifetime");
+        assert_eq!(shard.find(hash, &key(1), at(2 * SECOND + 1)), None);
+        assert_eq!(shard.census(), Census { live: 0, created: 1, expired: 1 });
+    });
+}
+
+#[test]
+fn too_little_memory_says_how_much_is_needed() {
+    let mut memory = vec![0; 1000];
+    let needed = Shard::memory_for(1, 64);
+    let Err(error) = Shard::new(&mut memory, settings(0, None, 64)) else { panic!() };
+    let message = error.to_string();
+    assert!(message.contains(&format!("at least {needed}")), "{message}");
+    let mut memory = vec![0; needed];
+    assert!(Shard::new(&mut memory, settings(0, None, 64)).is_ok());
+}
+
+#[test]
+fn random_starts_differ_and_follow_their_seed() {
+    let starts = |seed| {
+        let mut first = Vec::new();
+        let settings = Settings { psn_start: PsnStart::random([seed; 32]), ..settings(0, None, 64) };
+        with_shard(16, settings, |mut shard| {
+            for port in 0..16 {
+                let flow = shard.create(shard.hash(&key(port)), &key(port), at(0)).unwrap();
+                first.push(shard.depart(flow, at(0), RATE).option.psntp.get());
+            }
+        });
+        first
+    };
+    assert_eq!(starts(1), starts(1));
+    assert_ne!(starts(1), starts(2));
+    assert!(starts(1).iter().any(|&psn| psn != starts(1)[0]));
+}
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Send(u16),
+    Receive(u16),
+    Wait(u64),
+    Expire(usize),
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        4 => (0..40_u16).prop_map(Operation::Send),
+        4 => (0..40_u16).prop_map(Operation::Receive),
+        2 => (0..SECOND).prop_map(Operation::Wait),
+        1 => (0..20_usize).prop_map(Operation::Expire),
+    ]
+}
+
+/// What the shard must know of one flow.
+struct Model {
+    sent: u16,
+    last_seen: u64,
+}
+
+const LIFETIME: u64 = SECOND;
+const CAPACITY: usize = 16;
+
+proptest! {
+    /// Against a plain map with the same clock. The shard may keep what is over until it looks, and a flow that is over
+    /// may stand in a new one's way; else they agree on every flow and every number.
+    #[test]
+    fn it_is_a_map_of_flows(operations in prop::collection::vec(operation(), 0..300)) {
+        with_shard(CAPACITY, settings(0, Some(LIFETIME), 64), |mut shard| {
+            let mut model = HashMap::<u16, Model>::new();
+            let mut now = 0;
+            for operation in operations {
+                let port = match operation {
+                    Operation::Send(port) | Operation::Receive(port) => port,
+                    Operation::Wait(time) => {
+                        now += time;
+                        continue;
+                    }
+                    Operation::Expire(budget) => {
+                        shard.expire(at(now), budget);
+                        continue;
+                    }
+                };
+                let (key, hash) = (key(port), shard.hash(&key(port)));
+                model.retain(|_, flow| now - flow.last_seen <= LIFETIME);
+                let found = shard.find(hash, &key, at(now));
+                assert_eq!(found.is_some(), model.contains_key(&port));
+                let Ok(flow) = found.map_or_else(|| shard.create(hash, &key, at(now)), Ok) else {
+                    assert_eq!(usize::try_from(shard.census().live), Ok(CAPACITY));
+                    continue;
+                };
+                let known = model.entry(port).or_insert(Model { sent: 0, last_seen: now });
+                known.last_seen = now;
+                if matches!(operation, Operation::Send(_)) {
+                    let departure = shard.depart(flow, at(now), RATE);
+                    assert_eq!(departure.option.psntp, Psn::new(known.sent));
+                    known.sent += 1;
+                } else {
+                    shard.arrive_plain(flow, at(now));
+                }
+            }
+            shard.expire(at(now), CAPACITY);
+            model.retain(|_, flow| now - flow.last_seen <= LIFETIME);
+            let census = shard.census();
+            assert_eq!(usize::try_from(census.live), Ok(model.len()));
+            assert_eq!(census.created, census.expired + census.live);
+        });
+    }
+}
