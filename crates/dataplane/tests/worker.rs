@@ -1,0 +1,294 @@
+//! A worker between queues on the heap: bytes, and every counter that must move.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use dataplane::memory::{HeapPacket, HeapQueue};
+use dataplane::{
+    Action, Arrival, Burst, Clock, Engine, Idle, Packet, Pair, Protocol, Receive, Rule, Rules, Transmit, Way,
+    Worker,
+};
+use flow::{ClockTolerance, Instant, KeyHasher, PairId, PsnStart, Settings, Shard, Side, Span, TickRate};
+use ipnet::Ipv6Net;
+use pdm::{Limits, Psn, Skip};
+use stats::{Collector, Counters, Drop, Metric};
+
+const LOG_PACKETS: usize = 64;
+const MILLISECOND: u64 = 1_000_000;
+
+/// A clock that stands still until it is moved; one tick is a nanosecond.
+#[derive(Default)]
+struct TestClock(Cell<u64>);
+
+impl Clock for &TestClock {
+    fn now(&self) -> Instant {
+        Instant::from_ticks(self.0.get())
+    }
+
+    fn rate(&self) -> TickRate {
+        TickRate::NANOSECONDS
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        hasher: KeyHasher::new([1, 2, 3, 4]),
+        psn_start: PsnStart::At(Psn::new(7)),
+        lifetime: Some(Span::from_ticks(60_000 * MILLISECOND)),
+        tolerance: ClockTolerance::default(),
+        log_packets: LOG_PACKETS,
+    }
+}
+
+fn rule(action: Action) -> Rule {
+    Rule {
+        name: "test".into(),
+        local: vec!["2001:db8:a::/48".parse::<Ipv6Net>().unwrap().into()],
+        remote: vec![Ipv6Net::default().into()],
+        protocol: Protocol::Any,
+        local_ports: Vec::new(),
+        remote_ports: Vec::new(),
+        action,
+        esp_tunnel: false,
+        until: None,
+    }
+}
+
+/// An engine for `flows` flows, its counters, and a clock, for the time of a test.
+fn with_engine(flows: usize, rules: Vec<Rule>, test: impl FnOnce(Engine<'_>, &Counters, &TestClock)) {
+    let mut memory = vec![0; Shard::memory_for(flows, LOG_PACKETS)];
+    let counters = Arc::new(Counters::default());
+    let shard = Shard::new(&mut memory, settings()).unwrap();
+    test(Engine::new(shard, Rules::new(rules), Arc::clone(&counters)), &counters, &TestClock::default());
+}
+
+const PAIR: Pair = Pair { id: PairId::new(0), limits: Limits { mtu: 1500, max_destopts_len: 40 } };
+
+const HOST: [u8; 4] = [0x20, 0x01, 0x0d, 0xb8];
+
+/// A UDP frame from a host on `side`, port `port`, with an option of `option` if there is one.
+fn frame(side: Side, port: u16, option: Option<[u8; 12]>) -> Vec<u8> {
+    let mut local = [0; 16];
+    local[..4].copy_from_slice(&HOST);
+    local[5] = 0x0a;
+    let mut remote = local;
+    remote[5] = 0x0b;
+    let (source, destination, ports) = match side {
+        Side::Host => (local, remote, [port, 80]),
+        Side::Wire => (remote, local, [80, port]),
+    };
+    let mut frame = vec![2; 12];
+    frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0]);
+    frame.extend(if option.is_some() { [24, 60, 64] } else { [8, 17, 64] });
+    frame.extend(source);
+    frame.extend(destination);
+    if let Some(option) = option {
+        frame.extend([17, 1]);
+        frame.extend(option);
+        frame.extend([1, 0]);
+    }
+    frame.extend(ports.map(u16::to_be_bytes).concat());
+    frame.extend([0, 8, 0, 0]);
+    frame
+}
+
+fn process(engine: &mut Engine<'_>, side: Side, clock: &TestClock, frame: &[u8]) -> Vec<u8> {
+    let mut burst = [HeapPacket::new(frame)];
+    engine.process(&mut burst, Arrival::Port(side), &PAIR, (&clock).now(), &clock);
+    burst[0].bytes().to_vec()
+}
+
+/// PDM with PSNTP `psntp` and PSNLR `psnlr`, its other fields 0 but a DELTATLR of one attosecond.
+fn option(psntp: u8, psnlr: u8) -> [u8; 12] {
+    [0x0f, 10, 0, 0, 0, psntp, 0, psnlr, 0, 1, 0, 0]
+}
+
+#[test]
+fn out_with_the_option_and_back_without_it() {
+    with_engine(4, vec![rule(Action::MEASURE)], |mut engine, counters, clock| {
+        let plain = frame(Side::Host, 1000, None);
+        let marked = frame(Side::Host, 1000, Some([0x0f, 10, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0]));
+        assert_eq!(process(&mut engine, Side::Host, clock, &plain), marked);
+
+        clock.0.set(10 * MILLISECOND);
+        let answer = frame(Side::Wire, 1000, Some(option(3, 7)));
+        assert_eq!(process(&mut engine, Side::Wire, clock, &answer), frame(Side::Wire, 1000, None));
+
+        assert_eq!(counters.packets.get(), 2);
+        assert_eq!(counters.inserted.get(), 1);
+        assert_eq!((counters.observed.get(), counters.stripped.get()), (1, 1));
+        let mut collector = Collector::new();
+        collector.fold(engine.recorders_mut());
+        let total = collector.summary(Metric::TotalRtt).unwrap();
+        assert_eq!((total.count, total.min_ns / 100_000), (1, 99));
+        assert_eq!(collector.summary(Metric::ServerDelay).unwrap().max_ns, 0);
+    });
+}
+
+#[test]
+fn a_packet_that_came_in_by_the_wrong_port_is_not_selected() {
+    with_engine(4, vec![rule(Action::MEASURE)], |mut engine, counters, clock| {
+        let from_host = frame(Side::Host, 1000, None);
+        assert_eq!(process(&mut engine, Side::Wire, clock, &from_host), from_host);
+        assert_eq!(counters.skipped[Skip::NotSelected.index()].get(), 1);
+    });
+}
+
+#[test]
+fn when_the_table_is_full_options_are_stripped_all_the_same() {
+    with_engine(4, vec![rule(Action::MEASURE)], |mut engine, counters, clock| {
+        for port in 0..4 {
+            process(&mut engine, Side::Host, clock, &frame(Side::Host, port, None));
+        }
+        let refused = frame(Side::Host, 4, None);
+        assert_eq!(process(&mut engine, Side::Host, clock, &refused), refused);
+        let from_wire = frame(Side::Wire, 5, Some(option(1, 1)));
+        assert_eq!(process(&mut engine, Side::Wire, clock, &from_wire), frame(Side::Wire, 5, None));
+        let unmarked = frame(Side::Wire, 6, None);
+        assert_eq!(process(&mut engine, Side::Wire, clock, &unmarked), unmarked);
+
+        assert_eq!(counters.skipped[Skip::TableFull.index()].get(), 3);
+        assert_eq!((counters.observed.get(), counters.stripped.get()), (0, 1));
+        assert_eq!((counters.inserted.get(), counters.plain.get()), (4, 0));
+        let established = process(&mut engine, Side::Host, clock, &frame(Side::Host, 2, None));
+        assert_eq!(established[60..62], [0, 8], "its next number");
+    });
+}
+
+#[test]
+fn a_rule_that_has_ended_strips_for_its_flows_and_does_nothing_else() {
+    let until = Some(Instant::from_ticks(MILLISECOND));
+    with_engine(4, vec![Rule { until, ..rule(Action::MEASURE) }], |mut engine, counters, clock| {
+        process(&mut engine, Side::Host, clock, &frame(Side::Host, 1, None));
+        clock.0.set(MILLISECOND);
+        let outgoing = frame(Side::Host, 1, None);
+        assert_eq!(process(&mut engine, Side::Host, clock, &outgoing), outgoing);
+        let known = frame(Side::Wire, 1, Some(option(1, 7)));
+        assert_eq!(process(&mut engine, Side::Wire, clock, &known), frame(Side::Wire, 1, None));
+        let unknown = frame(Side::Wire, 2, Some(option(1, 7)));
+        assert_eq!(process(&mut engine, Side::Wire, clock, &unknown), unknown);
+
+        assert_eq!(counters.skipped[Skip::NotSelected.index()].get(), 3);
+        assert_eq!((counters.observed.get(), counters.stripped.get()), (0, 1));
+        let mut collector = Collector::new();
+        collector.fold(engine.recorders_mut());
+        assert_eq!(collector.summary(Metric::TotalRtt), None);
+    });
+}
+
+#[test]
+fn the_first_rule_that_has_not_ended_counts() {
+    let rules = vec![
+        Rule { until: Some(Instant::default()), ..rule(Action::MEASURE) },
+        Rule { local_ports: vec![5..=9], ..rule(Action::OBSERVE) },
+        Rule { protocol: Protocol::Number(17), ..rule(Action::MEASURE) },
+    ];
+    with_engine(4, rules, |mut engine, counters, clock| {
+        process(&mut engine, Side::Host, clock, &frame(Side::Host, 5, None));
+        assert_eq!(counters.skipped[Skip::NotSelected.index()].get(), 1);
+        process(&mut engine, Side::Host, clock, &frame(Side::Host, 4, None));
+        assert_eq!(counters.inserted.get(), 1);
+    });
+}
+
+#[test]
+fn a_buffer_without_headroom_is_left_alone_and_uses_no_number() {
+    with_engine(4, vec![rule(Action::MEASURE)], |mut engine, counters, clock| {
+        let plain = frame(Side::Host, 1, None);
+        let mut packet = HeapPacket::new(&plain);
+        packet.grow_front(dataplane::memory::HEADROOM).unwrap();
+        packet.bytes_mut()[..plain.len()].copy_from_slice(&plain);
+        let before = packet.clone();
+        let mut burst = [packet];
+        engine.process(&mut burst, Arrival::Port(Side::Host), &PAIR, (&clock).now(), &clock);
+        assert_eq!(burst[0], before);
+        assert_eq!(counters.skipped[Skip::NoHeadroom.index()].get(), 1);
+        assert_eq!(counters.inserted.get(), 0);
+        engine.expire(Instant::default(), 0);
+        assert_eq!(counters.flows_created.get(), 0);
+    });
+}
+
+#[test]
+fn a_worker_serves_both_ways_and_ends_clean() {
+    with_engine(64, vec![rule(Action::MEASURE)], |engine, counters, clock| {
+        let outgoing: Vec<_> = (0..40).map(|port| frame(Side::Host, port, None)).collect();
+        let incoming = [frame(Side::Wire, 1, Some(option(1, 7)))];
+        let ways = vec![
+            Way {
+                pair: PAIR,
+                from: Side::Host,
+                receive: HeapQueue::of(outgoing.iter().map(Vec::as_slice)),
+                transmit: HeapQueue::default(),
+            },
+            Way {
+                pair: PAIR,
+                from: Side::Wire,
+                receive: HeapQueue::of(incoming.iter().map(Vec::as_slice)),
+                transmit: HeapQueue::default(),
+            },
+        ];
+        let (exchange, core) = stats::exchange();
+        let mut worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(MILLISECOND));
+        assert_eq!(worker.step(), 33);
+        assert_eq!(worker.step(), 8);
+        clock.0.set(MILLISECOND);
+        assert_eq!(worker.step(), 0);
+        worker.run(Idle::Spin, &AtomicBool::new(true));
+
+        assert_eq!((counters.packets.get(), counters.inserted.get()), (41, 40));
+        assert_eq!(counters.flows_live.get(), 40);
+        let mut collector = Collector::new();
+        core.collect(|recorders| collector.fold(recorders));
+        assert_eq!(collector.summary(Metric::Residence).unwrap().count, 41);
+    });
+}
+
+/// A port that takes `room` packets, and then none.
+struct Narrow {
+    room: usize,
+    asked: Cell<usize>,
+}
+
+impl Transmit for &mut Narrow {
+    type Packet = HeapPacket;
+
+    fn transmit(&mut self, burst: &mut Burst<HeapPacket>) {
+        self.asked.set(self.asked.get() + 1);
+        let taken = self.room.min(burst.len());
+        self.room -= taken;
+        burst.drain(..taken);
+    }
+}
+
+#[test]
+fn what_a_port_does_not_take_is_dropped_and_counted_after_some_tries() {
+    with_engine(64, Vec::new(), |engine, counters, clock| {
+        let outgoing: Vec<_> = (0..10).map(|port| frame(Side::Host, port, None)).collect();
+        let mut port = Narrow { room: 4, asked: Cell::new(0) };
+        let receive = HeapQueue::of(outgoing.iter().map(Vec::as_slice));
+        let ways = vec![Way { pair: PAIR, from: Side::Host, receive, transmit: &mut port }];
+        let (exchange, _core) = stats::exchange();
+        let mut worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(MILLISECOND));
+        worker.step();
+        drop(worker);
+        assert_eq!(counters.dropped[Drop::TransmitFull.index()].get(), 6);
+        assert!(port.asked.get() > 1 && port.asked.get() < 100);
+    });
+}
+
+#[test]
+fn a_queue_gives_what_it_took_in_order() {
+    let mut queue = HeapQueue::bounded(3);
+    let mut burst: Burst<_> = (0..5).map(|octet| HeapPacket::new(&[octet])).collect();
+    queue.transmit(&mut burst);
+    assert_eq!(burst.len(), 2);
+    assert_eq!(queue.packets().len(), 3);
+    let mut out = Burst::new();
+    queue.receive(&mut out);
+    assert_eq!(out.iter().map(|packet| packet.bytes()[0]).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(burst[0].bytes(), [3]);
+}
