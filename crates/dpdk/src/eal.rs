@@ -22,6 +22,20 @@ static STARTED: AtomicBool = AtomicBool::new(false);
 /// A started EAL. Pools and ports borrow it; dropping it ends EAL and gives its memory back.
 ///
 /// It stays with the thread that started it, the only one that launches workers.
+///
+/// ```compile_fail,E0277
+/// fn sent<T: Send>() {}
+/// sent::<dpdk::Eal>();
+/// ```
+/// ```compile_fail,E0597
+/// # fn main() -> Result<(), dpdk::Error> {
+/// let _left = {
+///     let eal = dpdk::Eal::init(&["--no-huge"])?;
+///     dpdk::Pool::new(&eal, "pool", dpdk::PoolConfig::default())?.packet(b"none outlives EAL")?
+/// };
+/// # Ok(())
+/// # }
+/// ```
 pub struct Eal {
     /// EAL may keep pointers into its arguments.
     _arguments: Vec<CString>,
@@ -60,7 +74,8 @@ impl Eal {
         }
         let reason = last_error();
         let arguments = arguments.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ");
-        Err(Error::Eal { arguments, said: log::or(complaints, || log::or(printed, || reason)) })
+        let said: Vec<_> = [printed, complaints].into_iter().filter(|text| !text.is_empty()).collect();
+        Err(Error::Eal { arguments, said: log::or(said.join("; "), || reason) })
     }
 
     /// EAL's main core, which takes no worker.
@@ -122,14 +137,14 @@ impl Outputs {
         Ok(taken)
     }
 
-    /// Puts both back, and returns the first line that was printed meanwhile.
+    /// Puts both back, and returns what getopt complained of meanwhile: the rest is the usage text.
     fn give_back(mut self) -> String {
         flush();
         // Neither fails while both ends are open, and nobody could be told.
         let _ = dup2_stdout(&self.stdout).and(dup2_stderr(&self.stderr));
         let mut text = String::new();
         drop(self.printed.rewind().and_then(|()| self.printed.read_to_string(&mut text)));
-        text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+        text.lines().find_map(|line| line.strip_prefix("pdmline: ")).unwrap_or_default().to_owned()
     }
 }
 

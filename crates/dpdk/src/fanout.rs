@@ -59,6 +59,9 @@ pub enum Settled {
 /// goes on in place of this process. This process then waits for it, passes on SIGINT, SIGTERM, SIGHUP and SIGQUIT,
 /// and the child gets a SIGTERM should this process be killed.
 ///
+/// To be called before files are locked (a lock taken with `fcntl` stays with the parent), output is buffered, or a
+/// thread is started.
+///
 /// # Errors
 /// [`Error::InterfaceDown`], [`Error::Interface`]; [`Error::FanoutTaken`] when many process ids were tried in vain;
 /// [`Error::Threads`] when a child is needed, but this process has threads; [`Error::System`].

@@ -19,6 +19,11 @@ pub struct QueuePair<'eal> {
 }
 
 /// A queue packets come from. It may move to another thread, never be shared, and keeps its port running.
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<dpdk::RxQueue<'static>>();
+/// ```
 pub struct RxQueue<'eal>(Queue<'eal>);
 
 /// A queue packets leave by. It may move to another thread, never be shared, and keeps its port running.
@@ -44,6 +49,11 @@ impl<'eal> QueuePair<'eal> {
         (0..queues).map(|number| Self { rx: RxQueue(queue(number)), tx: TxQueue(queue(number)) }).collect()
     }
 }
+
+const _: () = {
+    const fn sent<T: Send>() {}
+    sent::<QueuePair<'static>>();
+};
 
 /// A burst's capacity and DPDK's counts are both small.
 #[expect(clippy::cast_possible_truncation, reason = "a burst holds 32")]

@@ -1,5 +1,7 @@
 //! The time stamp counter against the system's clock. Its arithmetic is tested beside it, without clocks.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::time::Duration;
 
 use dataplane::Clock;

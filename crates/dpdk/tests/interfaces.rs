@@ -1,6 +1,8 @@
 //! net_af_packet on veth pairs in a network namespace of this test's own: what it leaves of the kernel's interfaces,
 //! and how two processes come by different fan-out groups. Without libtest, whose threads would be in the way.
 
+#![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used, reason = "a test")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
@@ -34,7 +36,9 @@ fn in_a_namespace() -> i32 {
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         command.args(["--user", "--map-root-user"]);
     }
-    command.arg(std::env::current_exe().unwrap()).env(ROLE, "test");
+    // Root of a user namespace may not write where EAL's root keeps its files.
+    let files = tempfile::tempdir().unwrap();
+    command.arg(std::env::current_exe().unwrap()).env(ROLE, "test").env("RUNTIME_DIRECTORY", files.path());
     command.status().expect("unshare, of util-linux, is installed").code().unwrap_or(1)
 }
 
@@ -153,6 +157,9 @@ fn the_driver_fails_on_a_taken_group<'eal>(eal: &'eal Eal, pool: &Pool<'eal>) {
     let refused = Port::open(eal, "net_af_packet0,iface=left", PortConfig::default(), pool);
     let refused = refused.err().unwrap().to_string();
     assert!(refused.contains("could not set PACKET_FANOUT"), "{refused}");
+    let missing = Port::open(eal, "net_af_packet0,iface=nosuch0", PortConfig::default(), pool);
+    let missing = missing.err().unwrap().to_string();
+    assert!(missing.contains("SIOCGIFINDEX"), "{missing}");
 }
 
 fn a_process_with_threads_stays_where_it_is(left: &Interface) {
