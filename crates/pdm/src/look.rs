@@ -40,6 +40,10 @@ pub mod protocol {
 const FIXED_HEADER: usize = 40;
 /// Offset of the next header octet in the fixed header.
 const NEXT_HEADER: usize = 6;
+/// Offset of the source address in the fixed header.
+const SOURCE: usize = 8;
+/// Offset of the destination address.
+const DESTINATION: usize = 24;
 /// Octets of the smallest extension header.
 const SMALLEST_HEADER: usize = 8;
 /// The routing header type of mobile nodes (RFC 6275): its last segment is the node's own home address.
@@ -95,13 +99,13 @@ impl Look {
     /// Source address.
     #[must_use]
     pub fn source<'f>(&self, frame: &'f [u8]) -> &'f [u8; 16] {
-        address(frame, self.ip + 8)
+        address(frame, self.ip + SOURCE)
     }
 
     /// Destination address.
     #[must_use]
     pub fn destination<'f>(&self, frame: &'f [u8]) -> &'f [u8; 16] {
-        address(frame, self.ip + 24)
+        address(frame, self.ip + DESTINATION)
     }
 
     /// Whether this is ESP in one of its three shapes: plain, wrapped, or in UDP (RFC 8250, section 3.4).
@@ -117,7 +121,7 @@ impl Look {
     }
 }
 
-/// The address at `at`; the unspecified one if the frame is not the one that was looked at.
+/// The address at `at`; the unspecified one where there is none.
 #[inline]
 fn address(frame: &[u8], at: usize) -> &[u8; 16] {
     frame.get(at..).and_then(|octets| octets.first_chunk()).unwrap_or(&[0; 16])
@@ -131,28 +135,16 @@ fn address(frame: &[u8], at: usize) -> &[u8; 16] {
 /// tell. [`Skip::Esp`] and what comes after it is for the caller.
 #[inline]
 pub fn look(frame: &[u8], wire_len: usize, ip: usize) -> Result<Look, Skip> {
-    let fixed =
-        frame.get(ip..).and_then(|octets| octets.first_chunk::<FIXED_HEADER>()).ok_or(Skip::Malformed)?;
-    if fixed[0] >> 4 != 6 {
-        return Err(Skip::Malformed);
-    }
-    let payload_len = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
-    if payload_len == 0 && fixed[NEXT_HEADER] == protocol::HOP_BY_HOP {
-        return Err(Skip::Jumbogram);
-    }
-    let end = ip + FIXED_HEADER + payload_len;
-    if end > wire_len {
-        return Err(Skip::Malformed);
-    }
-    let mut walk = Walk::new(frame, ip, end, fixed[NEXT_HEADER]);
+    let mut walk = Walk::start(frame, wire_len, ip)?;
     walk.go_to_upper_layer()?;
     let ports = walk.upper_layer()?;
-    if fixed[24] == 0xff {
+    let [first, ..] = address(frame, ip + DESTINATION);
+    if *first == 0xff {
         return Err(Skip::Multicast);
     }
     Ok(Look {
         ip,
-        payload_len,
+        payload_len: walk.end - ip - FIXED_HEADER,
         upper: walk.at,
         names_upper: walk.named_at,
         options: walk.last_options,
@@ -160,6 +152,35 @@ pub fn look(frame: &[u8], wire_len: usize, ip: usize) -> Result<Look, Skip> {
         ports,
         pdm: walk.options.verdict(),
     })
+}
+
+/// A packet's option, whatever else the packet may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marked<'f> {
+    /// Where the option is.
+    pub pdm: PdmAt,
+    /// Source address.
+    pub source: &'f [u8; 16],
+    /// Destination address.
+    pub destination: &'f [u8; 16],
+    /// The header that the walk ended at: the upper layer, or what keeps us from it.
+    pub protocol: u8,
+    /// Ports, where there are any to be seen.
+    pub ports: Ports,
+}
+
+/// The option of the packet in `frame`, also where [`look`] leaves the packet alone: for those who only read. `None`
+/// unless there is exactly one as RFC 8250 has it.
+#[must_use]
+pub fn find_pdm(frame: &[u8], wire_len: usize, ip: usize) -> Option<Marked<'_>> {
+    let mut walk = Walk::start(frame, wire_len, ip).ok()?;
+    let ports = match walk.go_to_upper_layer() {
+        Ok(()) => walk.upper_layer().unwrap_or_default(),
+        Err(_) => Ports::default(),
+    };
+    let (source, destination) = (address(frame, ip + SOURCE), address(frame, ip + DESTINATION));
+    let (protocol, pdm) = (walk.next, walk.options.verdict().ok()??);
+    Some(Marked { pdm, source, destination, protocol, ports })
 }
 
 /// The walk from header to header.
@@ -181,17 +202,30 @@ struct Walk<'f> {
 }
 
 impl<'f> Walk<'f> {
-    fn new(frame: &'f [u8], ip: usize, end: usize, next: u8) -> Self {
-        Self {
+    /// From the fixed header at `ip`.
+    #[inline]
+    fn start(frame: &'f [u8], wire_len: usize, ip: usize) -> Result<Self, Skip> {
+        let fixed = frame.get(ip..).and_then(|octets| octets.first_chunk::<FIXED_HEADER>());
+        let fixed = fixed.filter(|fixed| fixed[0] >> 4 == 6).ok_or(Skip::Malformed)?;
+        let payload_len = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
+        if payload_len == 0 && fixed[NEXT_HEADER] == protocol::HOP_BY_HOP {
+            return Err(Skip::Jumbogram);
+        }
+        let at = ip + FIXED_HEADER;
+        let end = at + payload_len;
+        if end > wire_len {
+            return Err(Skip::Malformed);
+        }
+        Ok(Self {
             frame,
             end,
-            at: ip + FIXED_HEADER,
-            next,
+            at,
+            next: fixed[NEXT_HEADER],
             named_at: ip + NEXT_HEADER,
             last_options: None,
             source_routed: false,
             options: Options::default(),
-        }
+        })
     }
 
     /// Goes on to the upper layer, whatever it is: only hop-by-hop, routing and destination options are looked into.
@@ -372,6 +406,17 @@ mod tests {
         assert_eq!(look(&packet[..44], packet.len(), 0).unwrap_err(), Skip::Malformed);
         assert!(look(&packet, packet.len(), 0).is_ok());
         assert_eq!(look(&packet, packet.len() - 1, 0).unwrap_err(), Skip::Malformed);
+    }
+
+    #[test]
+    fn an_option_is_found_in_a_packet_that_is_left_alone() {
+        let options_then_fragment =
+            [44, 1, 0x0f, 10, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 1, 0, 6, 0, 0, 1, 0, 0, 0, 0];
+        let packet = packet(protocol::DESTINATION_OPTIONS, &options_then_fragment);
+        assert_eq!(look(&packet, packet.len(), 0), Err(Skip::Fragment));
+        let found = find_pdm(&packet, packet.len(), 0).unwrap();
+        assert_eq!((found.pdm.option, found.protocol, found.ports), (42, 44, Ports::default()));
+        assert_eq!(find_pdm(&packet[..48], packet.len(), 0), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::{Duration, UNIX_EPOCH};
 
-use pdm::{Look, PdmOption, ScaledTime, look, protocol};
+use pdm::{Marked, PdmOption, ScaledTime, find_pdm, protocol};
 use serde::Serialize;
 
 use crate::capture::Record;
@@ -49,15 +49,15 @@ impl MarkedPacket {
     pub(super) fn find(number: u64, record: &Record<Vec<u8>>) -> Option<Self> {
         let frame = record.data.as_slice();
         let ip = record.link.network_offset(frame).ok()?;
-        let look = look(frame, usize::try_from(record.original_len).ok()?, ip).ok()?;
-        let option = PdmOption::read(frame, &look.pdm.ok()??);
+        let marked = find_pdm(frame, usize::try_from(record.original_len).ok()?, ip)?;
+        let option = PdmOption::read(frame, &marked.pdm);
         Some(Self {
             packet: number,
             time_ns: record.time,
-            source: Ipv6Addr::from(*look.source(frame)),
-            destination: Ipv6Addr::from(*look.destination(frame)),
-            protocol: protocol_name(look.protocol),
-            conversation: Conversation::of(&look),
+            source: Ipv6Addr::from(*marked.source),
+            destination: Ipv6Addr::from(*marked.destination),
+            protocol: protocol_name(marked.protocol),
+            conversation: Conversation::of(&marked),
             psntp: option.psntp.get(),
             psnlr: option.psnlr.get(),
             scaledtlr: option.delta_tlr.scale,
@@ -73,12 +73,13 @@ impl MarkedPacket {
 }
 
 impl Conversation {
-    fn of(look: &Look) -> Self {
-        match look.protocol {
+    fn of(marked: &Marked<'_>) -> Self {
+        let ports = marked.ports;
+        match marked.protocol {
             protocol::TCP | protocol::UDP | protocol::UDP_LITE | protocol::SCTP | protocol::DCCP => {
-                Self::Ports { source_port: look.ports.source, destination_port: look.ports.destination }
+                Self::Ports { source_port: ports.source, destination_port: ports.destination }
             }
-            protocol::ICMPV6 => Self::Echo { identifier: look.ports.source },
+            protocol::ICMPV6 => Self::Echo { identifier: ports.source },
             _ => Self::None {},
         }
     }
@@ -119,7 +120,9 @@ fn protocol_name(number: u8) -> Cow<'static, str> {
         protocol::TCP => "tcp",
         protocol::UDP => "udp",
         protocol::DCCP => "dccp",
+        protocol::FRAGMENT => "fragment",
         protocol::ESP => "esp",
+        protocol::AUTHENTICATION => "ah",
         protocol::ICMPV6 => "icmpv6",
         protocol::SCTP => "sctp",
         protocol::UDP_LITE => "udplite",
