@@ -15,7 +15,8 @@ use dpdk::{Eal, Error, HEADROOM, Interface, Pool, PoolConfig, Port, PortConfig, 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{getpid, getppid};
 
-/// What a process of this test is there for: the test itself, or a neighbour that holds a fan-out group.
+/// What a process of this test is there for: the test itself, a neighbour that holds a fan-out group, or, given two
+/// interfaces, an instance that opens both.
 const ROLE: &str = "PDMLINE_TEST_ROLE";
 
 /// The number of the interface under test: any that the kernel does not hand out by itself.
@@ -24,6 +25,7 @@ const NUMBER: u32 = 0x4000;
 fn main() {
     match std::env::var(ROLE).as_deref() {
         Ok("neighbour") => neighbour(),
+        Ok(interfaces) if interfaces.contains(',') => instance(interfaces),
         Ok(_) => in_the_namespace(),
         Err(_) => exit(in_a_namespace()),
     }
@@ -60,6 +62,9 @@ fn in_the_namespace() {
     the_group_is_taken(&left);
     a_child_goes_on_and_its_exit_status_comes_back(&left);
     signals_reach_the_child(&left);
+
+    two_instances_come_up_every_time();
+    a_killed_instance_leaves_no_promiscuity();
 
     // From here on this process has EAL's threads.
     let cores = cores::usable().unwrap();
@@ -110,10 +115,14 @@ fn start_neighbour() -> Child {
     ip(&format!("link add name taken index {number} type veth peer name taken-peer"));
     ip("link set taken up");
     child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    assert_eq!(first_line(&mut child), "held\n");
+    child
+}
+
+fn first_line(child: &mut Child) -> String {
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "held\n");
-    child
+    line
 }
 
 fn neighbour() {
@@ -151,6 +160,69 @@ fn signals_reach_the_child(left: &Interface) {
         }
         Settled::Elsewhere(code) => assert_eq!(code, 128 + 15),
     }
+}
+
+/// Process ids that differ by one, on interfaces whose numbers do, often ask for the same groups.
+fn two_instances_come_up_every_time() {
+    for number in 0..4 {
+        ip(&format!("link add name i{number} index {} type veth peer name i{number}-peer", 0x5000 + number));
+        ip(&format!("link set i{number} up"));
+    }
+    let mut moved = 0;
+    for round in 0..20 {
+        let mut instances = ["i0,i2", "i1,i3"].map(start_instance);
+        for instance in &mut instances {
+            let line = first_line(instance);
+            assert!(["up\n", "up, moved\n"].contains(&line.as_str()), "round {round}: {line}");
+            moved += u32::from(line.contains("moved"));
+        }
+        for mut instance in instances {
+            drop(instance.stdin.take());
+            assert!(instance.wait().unwrap().success());
+        }
+    }
+    println!("40 instances came up, {moved} of them under another process id");
+}
+
+fn start_instance(interfaces: &str) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(ROLE, interfaces).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+fn a_killed_instance_leaves_no_promiscuity() {
+    let mut killed = start_instance("i0,i2");
+    assert!(first_line(&mut killed).starts_with("up"));
+    assert_eq!(promiscuity("i0"), ("1".into(), false));
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10); // a child that it moved to ends a little later
+    while promiscuity("i0") != ("0".into(), false) {
+        assert!(Instant::now() < deadline, "still promiscuous");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn instance(interfaces: &str) {
+    let started = getpid();
+    let interfaces: Vec<_> = interfaces.split(',').map(|name| Interface::named(name).unwrap()).collect();
+    let groups = match settle(&interfaces).unwrap() {
+        Settled::Here(groups) => groups,
+        Settled::Elsewhere(code) => exit(code.into()),
+    };
+    let core = cores::usable().unwrap()[0].to_string();
+    let prefix = format!("--file-prefix=pdmline-{}", interfaces[0].name());
+    let eal = Eal::init(&["--no-huge", "-m", "64", "--no-pci", "-l", &core, &prefix]).unwrap();
+    let pool = Pool::new(&eal, "pool", PoolConfig { buffers: 1023, ..PoolConfig::default() }).unwrap();
+    let open = |(number, interface): (usize, &Interface)| {
+        let device = format!("net_af_packet{number},iface={}", interface.name());
+        Port::open(&eal, &device, PortConfig::default(), &pool).unwrap()
+    };
+    let ports: Vec<_> = interfaces.iter().enumerate().map(open).collect();
+    drop(groups);
+    println!("{}", if getpid() == started { "up" } else { "up, moved" });
+    assert!(std::io::stdin().lines().next().is_none());
+    drop(ports);
+    assert_eq!(pool.in_use(), 0);
 }
 
 fn the_driver_fails_on_a_taken_group<'eal>(eal: &'eal Eal, pool: &Pool<'eal>) {
