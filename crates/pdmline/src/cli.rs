@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{decode, replay};
+use crate::{decode, replay, run};
 
 /// Gives hosts IPv6 Performance and Diagnostic Metrics (PDM, RFC 8250) without touching them
 #[derive(Debug, Parser)]
@@ -14,6 +14,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
     Replay(replay::Args),
     Decode(decode::Args),
 }
@@ -22,6 +23,7 @@ impl Cli {
     /// Does what the command line says.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command {
+            Command::Run(args) => run::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Decode(args) => decode::run(&args),
         }

@@ -13,20 +13,39 @@ const SYSTEM_STATE: &str = "/var/lib/pdmline";
 /// # Errors
 /// What the file system says; `path` is then as it was.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
-    // Through a link to what it names; a terminal or a pipe is no file to be replaced.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir()) {
-        return fs::write(path, content);
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(path) = replaceable(path) else { return fs::write(path, content) };
     let mut file = tempfile::Builder::new()
         .prefix(".pdmline-")
         .permissions(Permissions::from_mode(0o666)) // the umask takes from it, as from any new file
-        .tempfile_in(folder)?;
+        .tempfile_in(folder_of(&path))?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Whether [`write_atomically`] could write `path` now.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
+    match replaceable(path) {
+        Some(path) if path.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Some(path) => tempfile::tempfile_in(folder_of(&path)).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// `path` through all links; none if it is a terminal or a pipe, which nobody wants to have replaced.
+fn replaceable(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let special = path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir());
+    (!special).then_some(path)
+}
+
+/// The folder that `path` is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Where state stays over restarts: systemd's choice, else the system's or the user's place.
@@ -71,6 +90,21 @@ mod tests {
         write_atomically(&path, b"second").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"second");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_device_is_written_and_not_replaced() {
+        write_atomically(Path::new("/dev/null"), b"x").unwrap();
+        assert!(!Path::new("/dev/null").is_file());
+        check_writable(Path::new("/dev/null")).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_noticed_early() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(check_writable(&dir.path().join("report.json")).is_ok());
+        assert!(check_writable(&dir.path().join("none/report.json")).is_err());
+        assert!(check_writable(dir.path()).is_err());
     }
 
     #[test]

@@ -6,12 +6,14 @@
 
 mod capture;
 mod cli;
+mod config;
 mod decode;
 mod files;
 mod human;
 mod progress;
 mod replay;
 mod report;
+mod run;
 mod secret;
 
 use std::io::Write;

@@ -1,6 +1,6 @@
 //! What EAL is told. All of it follows from the configuration; what the user adds comes last and wins.
 
-use crate::config::{Config, Device};
+use crate::config::{Config, Device, Mtu, Pair};
 
 /// What the machine has to say about the arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,20 +18,22 @@ struct Derived {
 }
 
 const MIB: u64 = 1 << 20;
-/// What a buffer of a pool takes, with its headers and its share of queues and caches.
-const MBUF_OCTETS: u64 = 2560;
+/// What a buffer of a pool takes beside its packet: headers, headroom, its share of queues and caches.
+const MBUF_OCTETS: u64 = 512;
 /// What EAL and the drivers take beside the buffers.
 const BASE_OCTETS: u64 = 64 * MIB;
 /// A block of a net_af_packet ring: 32 frames of 2 KiB.
 const RING_BLOCK_OCTETS: u32 = 65_536;
-/// A frame of a net_af_packet ring, and the one for the other direction.
-const RING_FRAME_OCTETS: usize = 2 * 2048;
+/// Octets of a buffer, unless packets are longer.
+const SMALL_BUFFER_OCTETS: u16 = 2048;
+/// What stands before an IPv6 packet in a buffer or a frame: an Ethernet header, tags, the kernel's own header.
+const LINK_OCTETS: u16 = 84;
 const AF_PACKET: &str = "net_af_packet";
 
 /// Octets of EAL memory that `config` needs.
 pub(super) fn memory_octets(config: &Config) -> u64 {
-    let ports = config.devices().count() as u64;
-    BASE_OCTETS + ports * u64::from(config.memory.mbufs) * MBUF_OCTETS
+    let ports = config.pairs.iter().map(|pair| 2 * (MBUF_OCTETS + u64::from(buffer_octets(pair.mtu))));
+    BASE_OCTETS + ports.sum::<u64>() * u64::from(config.memory.mbufs)
 }
 
 /// The command line for EAL, without a program's name.
@@ -121,27 +123,40 @@ fn bus(config: &Config) -> Vec<Derived> {
     named
 }
 
-/// A device's arguments as its driver gets them: net_af_packet's own rings lose thousands of frames in one burst of TCP.
-pub(super) fn device_arguments(device: &Device, machine: &Machine) -> String {
-    let mut arguments = device.args().to_string();
-    if let Some(frames) = machine.ring_frames.filter(|_| device.is(AF_PACKET)) {
-        for (key, value) in [("blocksz", RING_BLOCK_OCTETS), ("framecnt", frames)] {
-            if !device.args().has(key) {
-                arguments += &format!(",{key}={value}");
-            }
+/// `device` as its driver gets it: net_af_packet's own rings lose thousands of frames in one burst of TCP, and its own
+/// frames hold no packet of more than 1,964 octets.
+pub(super) fn device(device: &Device, mtu: Mtu, machine: &Machine) -> String {
+    let mut text = device.to_string();
+    if !device.is(AF_PACKET) {
+        return text;
+    }
+    let longer = machine.ring_frames.map(|frames| [("blocksz", RING_BLOCK_OCTETS), ("framecnt", frames)]);
+    let octets = buffer_octets(mtu);
+    let wider = (octets > SMALL_BUFFER_OCTETS).then_some(("framesz", u32::from(octets)));
+    for (key, value) in longer.into_iter().flatten().chain(wider) {
+        if !device.args().has(key) {
+            text += &format!(",{key}={value}");
         }
     }
-    arguments.trim_start_matches(',').into()
+    text
+}
+
+/// Octets of a buffer that holds an IPv6 packet of `mtu` octets and what comes with it. A power of two, as the frames of
+/// net_af_packet are, which must not be larger than a buffer.
+pub(super) fn buffer_octets(mtu: Mtu) -> u16 {
+    let octets = mtu.octets().saturating_add(LINK_OCTETS).checked_next_power_of_two();
+    octets.map_or(u16::MAX - dpdk::HEADROOM, |octets| octets.max(SMALL_BUFFER_OCTETS))
 }
 
 /// The most frames, up to 4096, that every net_af_packet ring of `config` can have with what this process may lock into
 /// memory. `can_lock` tries an amount of octets.
 pub(super) fn ring_frames(config: &Config, can_lock: impl Fn(usize) -> bool) -> Option<u32> {
-    let ports = config.devices().filter(|device| device.is(AF_PACKET)).count();
-    if ports == 0 {
-        return None;
-    }
-    [4096, 2048, 1024].into_iter().find(|&frames| can_lock(ports * frames as usize * RING_FRAME_OCTETS))
+    let ports =
+        |pair: &Pair| [&pair.host, &pair.wire].into_iter().filter(|device| device.is(AF_PACKET)).count();
+    // A frame for each direction.
+    let octets: usize =
+        config.pairs.iter().map(|pair| ports(pair) * 2 * usize::from(buffer_octets(pair.mtu))).sum();
+    [4096, 2048, 1024].into_iter().find(|&frames| octets > 0 && can_lock(frames as usize * octets))
 }
 
 #[cfg(test)]
@@ -219,16 +234,32 @@ mod tests {
     #[test]
     fn rings_of_af_packet_are_long_unless_the_user_says_otherwise() {
         let table = [
-            ("net_af_packet0,iface=a", Some(4096), "iface=a,blocksz=65536,framecnt=4096"),
-            ("net_af_packet0,iface=a,framecnt=512", Some(4096), "iface=a,framecnt=512,blocksz=65536"),
-            ("net_af_packet0,iface=a", None, "iface=a"),
-            ("net_null0", Some(4096), ""),
-            ("net_pcap0,rx_pcap=a,rx_pcap=b", Some(4096), "rx_pcap=a,rx_pcap=b"),
+            ("net_af_packet0,iface=a", Some(4096), "net_af_packet0,iface=a,blocksz=65536,framecnt=4096"),
+            (
+                "net_af_packet0,iface=a,framecnt=512",
+                Some(4096),
+                "net_af_packet0,iface=a,framecnt=512,blocksz=65536",
+            ),
+            ("net_af_packet0,iface=a", None, "net_af_packet0,iface=a"),
+            ("net_null0", Some(4096), "net_null0"),
+            ("net_pcap0,rx_pcap=a,rx_pcap=b", Some(4096), "net_pcap0,rx_pcap=a,rx_pcap=b"),
         ];
-        for (device, ring_frames, expected) in table {
-            let config = config(&[(device, "net_null9", 0)], true);
+        for (written, ring_frames, expected) in table {
+            let pair = config(&[(written, "net_null9", 0)], true).pairs.remove(0);
             let machine = Machine { cores: vec![0], ring_frames };
-            assert_eq!(device_arguments(&config.pairs[0].host, &machine), expected);
+            assert_eq!(device(&pair.host, pair.mtu, &machine), expected);
+        }
+    }
+
+    #[test]
+    fn long_packets_get_long_buffers_and_frames() {
+        let text = "instance = 'a'\n[[pair]]\nhost = 'net_af_packet0,iface=a'\nwire = 'net_null0'\ncores = [0]\nmtu = ";
+        for (mtu, octets) in [(1964, 2048), (1965, 4096), (9000, 16_384), (65_535, 65_407)] {
+            let pair = Config::parse(&format!("{text}{mtu}")).unwrap().pairs.remove(0);
+            assert_eq!(buffer_octets(pair.mtu), octets);
+            let frames = device(&pair.host, pair.mtu, &Machine { cores: vec![0], ring_frames: None });
+            let wider = if octets > 2048 { format!(",framesz={octets}") } else { String::new() };
+            assert_eq!(frames, format!("net_af_packet0,iface=a{wider}"));
         }
     }
 

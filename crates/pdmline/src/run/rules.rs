@@ -2,23 +2,19 @@
 
 use std::time::SystemTime;
 
-use dataplane::{Prefix, Rules};
-use flow::{Instant, TickRate};
+use dataplane::{Clock, Prefix, Rules};
+use flow::Instant;
 
 use super::activation::{Activations, Remaining};
 use crate::config::Rule;
 
-/// `rules` as far as `activations` leave them, when the clock of `rate` reads `now` and the wall's `today`.
-pub(super) fn of(
-    rules: &[Rule],
-    activations: &Activations,
-    (now, rate): (Instant, TickRate),
-    today: SystemTime,
-) -> Rules {
+/// `rules` as far as `activations` leave them at `today`, which is now on `clock`.
+pub(super) fn of(rules: &[Rule], activations: &Activations, clock: &impl Clock, today: SystemTime) -> Rules {
+    let now = clock.now();
     let until = |rule| match activations.remaining(rule, today) {
         Remaining::Until(left, _) => {
             let nanos = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
-            Some(now.saturating_add(rate.span_of_nanos(nanos)))
+            Some(now.saturating_add(clock.rate().span_of_nanos(nanos)))
         }
         Remaining::Ended(_) => Some(now),
         Remaining::Forever => None,

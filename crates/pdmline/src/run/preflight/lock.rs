@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use super::{PreflightError, interface};
 use crate::config::{Config, Instance, Resource};
 
+/// The network namespace that this process is in.
+const NAMESPACE: &str = "/proc/self/ns/net";
+
 /// Held until it is dropped.
 #[derive(Debug)]
 pub(in crate::run) struct Lock {
@@ -85,9 +88,9 @@ fn lock_name(resource: &Resource<'_>) -> Result<String, PreflightError> {
     match resource {
         Resource::Pci(address) => Ok(format!("pci-{address}")),
         Resource::Interface(name) => {
-            let index = interface::index(name)?;
-            let namespace = fs::metadata("/proc/self/ns/net")
-                .map_err(|source| PreflightError::InterfaceUnknown { name: (*name).into(), source })?;
+            let index = interface::find(name)?.index();
+            let namespace = fs::metadata(NAMESPACE)
+                .map_err(|source| LockError::Failed { path: NAMESPACE.into(), source })?;
             Ok(format!("interface-{}-{index}", namespace.ino()))
         }
         Resource::File(path) => {

@@ -73,8 +73,6 @@ pub(super) enum PreflightError {
          `ip link set {name} mtu {needs}`, or write a smaller one"
     )]
     SmallMtu { name: String, has: u32, needs: u16 },
-    #[error("the kernel does not tell about the interface {name}: {source}")]
-    InterfaceUnknown { name: String, source: std::io::Error },
     #[error("there is no PCI device {address}; `dpdk-devbind.py --status-dev net` shows which are")]
     NoPciDevice { address: PciAddress },
     #[error(
@@ -82,6 +80,8 @@ pub(super) enum PreflightError {
          `dpdk-devbind.py --bind=vfio-pci {address}` takes it from the kernel"
     )]
     PciNotBound { address: PciAddress, driver: String },
+    #[error(transparent)]
+    Interface(#[from] dpdk::Error),
     #[error(transparent)]
     Lock(#[from] LockError),
 }

@@ -1,0 +1,169 @@
+//! The control thread: it launches the workers and watches them. It keeps the clock, takes what they recorded, prints,
+//! and ends them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::anyhow;
+use dataplane::Idle;
+use dpdk::{Calibrator, Eal};
+use stats::{Collector, Counters, Report};
+
+use super::activation::{Activations, Remaining};
+use super::shares::Share;
+use super::signals::Ending;
+use super::summary::Summary;
+use super::{Args, say};
+use crate::config::{Config, Rule};
+
+/// How often recorders are taken and the clock is refined: more often than anybody looks.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What is known of the workers, apart from them.
+pub(super) struct Control<'a> {
+    calibrator: Calibrator,
+    collector: Collector,
+    counters: Vec<Arc<Counters>>,
+    recorded: Vec<stats::Core>,
+    /// Rules that have not ended yet, and when they will.
+    endings: Vec<(&'a Rule, SystemTime)>,
+    summary: Summary,
+    duration: Option<Duration>,
+    ran: Duration,
+}
+
+impl<'a> Control<'a> {
+    /// A control over nothing yet. Says what is to be known about the rules of `config` before they act.
+    pub(super) fn new(
+        args: &Args,
+        config: &'a Config,
+        activations: &Activations,
+        calibrator: Calibrator,
+    ) -> Self {
+        let endings = config.rules.iter().filter_map(|rule| ending(rule, activations)).collect();
+        Self {
+            calibrator,
+            collector: Collector::new(),
+            counters: Vec::new(),
+            recorded: Vec::new(),
+            endings,
+            summary: Summary::new(args.interval, args.duration),
+            duration: args.duration,
+            ran: Duration::ZERO,
+        }
+    }
+
+    /// Runs the workers of `shares` until `ending` says so, or the time is over, or one of them fails. Their queues are
+    /// gone when this returns.
+    pub(super) fn run(
+        &mut self,
+        eal: &Eal,
+        shares: Vec<Share<'_>>,
+        idle: Idle,
+        ending: &Ending,
+    ) -> anyhow::Result<()> {
+        let stop = AtomicBool::new(false);
+        eal.scope(|scope| {
+            let mut workers = Vec::new();
+            let mut launched = Ok(());
+            for Share { core, mut worker, counters, recorded } in shares {
+                self.counters.push(counters);
+                self.recorded.push(recorded);
+                let stop = &stop;
+                let work = move || {
+                    let _others = StopsOthers(stop);
+                    worker.run(idle, stop);
+                    worker.into_engine()
+                };
+                match scope.launch(core.number(), work) {
+                    Ok(worker) => workers.push((core, worker)),
+                    Err(error) => launched = Err(error),
+                }
+            }
+            let watched = if launched.is_ok() { self.watch(ending, &stop) } else { Ok(()) };
+            stop.store(true, Relaxed);
+            let mut joined = Ok(());
+            for (core, worker) in workers {
+                match worker.join() {
+                    Ok(mut engine) => self.collector.fold(engine.recorders_mut()),
+                    Err(_) => {
+                        joined = Err(anyhow!("the worker on core {core} failed: please report what it said"))
+                    }
+                }
+            }
+            self.collect();
+            launched.map_err(Into::into).and(watched).and(joined)
+        })
+    }
+
+    /// Watches the workers until the end is wanted.
+    fn watch(&mut self, ending: &Ending, stop: &AtomicBool) -> anyhow::Result<()> {
+        let start = Instant::now();
+        say("running");
+        loop {
+            let left = self.duration.map_or(TICK, |duration| duration.saturating_sub(start.elapsed()));
+            let wanted = ending.wait(TICK.min(left));
+            self.ran = start.elapsed();
+            self.collect();
+            self.calibrator.refine()?;
+            self.say_which_rules_ended(SystemTime::now());
+            self.summary.print_if_due(self.ran, &self.counters, &self.collector);
+            if wanted || stop.load(Relaxed) || self.duration.is_some_and(|duration| self.ran >= duration) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn collect(&mut self) {
+        for worker in &self.recorded {
+            worker.collect(|full| self.collector.fold(full));
+        }
+    }
+
+    fn say_which_rules_ended(&mut self, now: SystemTime) {
+        for (rule, end) in self.endings.extract_if(.., |(_, end)| *end <= now) {
+            say(&ended(rule, end));
+        }
+    }
+
+    /// All that happened.
+    pub(super) fn into_report(self) -> Report {
+        Report::new(self.counters.iter().map(AsRef::as_ref), &self.collector, self.ran)
+    }
+}
+
+/// A worker that ends, by a panic too, takes the others along: half an appliance is none.
+struct StopsOthers<'a>(&'a AtomicBool);
+
+impl Drop for StopsOthers<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// When `rule` will end, if it will; says what the operator should know about it.
+fn ending<'a>(rule: &'a Rule, activations: &Activations) -> Option<(&'a Rule, SystemTime)> {
+    match activations.remaining(rule, SystemTime::now()) {
+        Remaining::Until(_, end) => {
+            say(&format!("rule {:?} ends at {}", rule.name, humantime::format_rfc3339_seconds(end)));
+            Some((rule, end))
+        }
+        Remaining::Ended(end) => {
+            say(&ended(rule, end));
+            None
+        }
+        Remaining::Forever => {
+            say(&format!("warning: rule {:?} never ends by itself: active_for = \"forever\"", rule.name));
+            None
+        }
+    }
+}
+
+fn ended(rule: &Rule, end: SystemTime) -> String {
+    format!(
+        "rule {:?} ended at {}; `pdmline run --restart-rules` lets it act again",
+        rule.name,
+        humantime::format_rfc3339_seconds(end)
+    )
+}

@@ -1,0 +1,107 @@
+//! What each worker gets: its ways, its part of the flows, and its counters. Nothing of it is anybody else's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use dataplane::{Clock, Engine, Rules, Worker};
+use dpdk::{RxQueue, TscClock, TxQueue};
+use flow::{ClockTolerance, KeyHasher, Settings, Shard};
+use memmap2::MmapMut;
+use stats::Counters;
+
+use super::memory;
+use super::ports::PortWay;
+use crate::config::{Config, Core};
+use crate::secret;
+
+/// A worker on DPDK's queues.
+pub(super) type PortWorker<'a> = Worker<'a, RxQueue<'a>, TxQueue<'a>, TscClock>;
+
+/// A worker that is ready to be launched, and what others see of it.
+pub(super) struct Share<'a> {
+    pub(super) core: Core,
+    pub(super) worker: PortWorker<'a>,
+    pub(super) counters: Arc<Counters>,
+    /// Where its full recorders come out.
+    pub(super) recorded: stats::Core,
+}
+
+/// How often a worker offers what it recorded.
+const EXCHANGE: Duration = Duration::from_millis(100);
+
+/// Memory for the flows of each worker of `config`.
+pub(super) fn regions(config: &Config) -> anyhow::Result<Vec<MmapMut>> {
+    let octets = config.flows.memory_bytes / config.cores().len();
+    let region = |_: Core| {
+        memory::region(octets)
+            .with_context(|| format!("no {octets} octets for flows: write less in flows.memory"))
+    };
+    config.cores().into_iter().map(region).collect()
+}
+
+/// Cuts everything into shares: one for each core of `config`, with one of `regions` and its own of `ways`.
+pub(super) fn cut<'a>(
+    config: &Config,
+    regions: &'a mut [MmapMut],
+    mut ways: Vec<(Core, PortWay<'a>)>,
+    rules: &Rules,
+    clock: &TscClock,
+) -> anyhow::Result<Vec<Share<'a>>> {
+    let hasher = secret::hasher()?;
+    let mut shares = Vec::new();
+    for (core, region) in config.cores().into_iter().zip(regions) {
+        let settings = settings(config, region.len(), &hasher, clock)?;
+        let counters = Arc::new(Counters::default());
+        let engine = Engine::new(Shard::new(region, settings)?, rules.clone(), Arc::clone(&counters));
+        let (exchange, recorded) = stats::exchange();
+        let own = ways.extract_if(.., |(of, _)| *of == core).map(|(_, way)| way).collect();
+        let worker =
+            Worker::new(engine, own, clock.clone(), exchange, clock.rate().span_of_nanos(nanos(EXCHANGE)));
+        shares.push(Share { core, worker, counters, recorded });
+    }
+    Ok(shares)
+}
+
+fn settings(
+    config: &Config,
+    octets: usize,
+    hasher: &KeyHasher,
+    clock: &TscClock,
+) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        hasher: hasher.clone(),
+        psn_start: secret::psn_start()?,
+        lifetime: Some(clock.rate().span_of_nanos(nanos(config.flows.lifetime))),
+        tolerance: ClockTolerance::default(),
+        log_packets: log_packets(octets),
+    })
+}
+
+/// The send log of a shard in `octets`: in little memory it takes no more than a quarter.
+fn log_packets(octets: usize) -> usize {
+    let fits = |packets: &usize| Shard::memory_for(0, *packets) <= octets / 4;
+    std::iter::successors(Some(Settings::LOG_PACKETS), |packets| Some(packets / 2))
+        .take_while(|packets| *packets > 0)
+        .find(fits)
+        .unwrap_or_default()
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_send_log_leaves_most_of_the_memory_to_flows() {
+        assert_eq!(log_packets(64 << 20), Settings::LOG_PACKETS);
+        for octets in [1 << 20, 1 << 22, 1 << 24] {
+            let packets = log_packets(octets);
+            assert!(packets >= 1024 && Shard::memory_for(0, packets) <= octets / 4, "{octets}: {packets}");
+            assert!(Shard::memory_for(0, packets * 2) > octets / 4, "{octets}: {packets}");
+        }
+    }
+}
