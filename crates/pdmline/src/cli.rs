@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{decode, replay, run};
+use crate::{decode, demo, replay, run};
 
 /// Gives hosts IPv6 Performance and Diagnostic Metrics (PDM, RFC 8250) without touching them
 #[derive(Debug, Parser)]
@@ -17,6 +17,7 @@ enum Command {
     Run(run::Args),
     Replay(replay::Args),
     Decode(decode::Args),
+    Demo(demo::Args),
 }
 
 impl Cli {
@@ -26,6 +27,7 @@ impl Cli {
             Command::Run(args) => run::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Decode(args) => decode::run(&args),
+            Command::Demo(args) => demo::run(&args),
         }
     }
 }

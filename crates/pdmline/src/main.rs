@@ -8,6 +8,7 @@ mod capture;
 mod cli;
 mod config;
 mod decode;
+mod demo;
 mod files;
 mod human;
 mod progress;

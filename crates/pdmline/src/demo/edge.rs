@@ -1,0 +1,92 @@
+//! One appliance of the demo: the real worker between two rings, and what it measured.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataplane::{Action, Engine, Pair, Prefix, Protocol, Rule, Rules, Way, Worker};
+use dpdk::{QueuePair, RxQueue, TxQueue};
+use flow::{ClockTolerance, PairId, Settings, Shard, Side, Span};
+use ipnet::Ipv6Net;
+use pdm::Limits;
+use stats::{Collector, Counters, Report};
+
+use super::clock::SimulatedClock;
+use crate::secret;
+
+/// Packets in flight that an edge remembers; the demo has a few hundred.
+const LOG_PACKETS: usize = 1 << 14;
+
+/// Flows that it has room for.
+const FLOWS: usize = 1 << 10;
+
+/// An appliance with its flows in memory of its own.
+pub(super) struct Edge<'e> {
+    worker: Worker<'e, RxQueue<'e>, TxQueue<'e>, &'e SimulatedClock>,
+    counters: Arc<Counters>,
+    recorded: stats::Core,
+}
+
+impl<'e> Edge<'e> {
+    /// Octets of memory that an edge needs.
+    pub(super) fn memory() -> usize {
+        Shard::memory_for(FLOWS, LOG_PACKETS)
+    }
+
+    /// An edge that acts for the hosts of `prefix` on `host`, towards `wire`.
+    pub(super) fn new(
+        prefix: Ipv6Net,
+        [host, wire]: [QueuePair<'e>; 2],
+        memory: &'e mut [u8],
+        clock: &'e SimulatedClock,
+    ) -> anyhow::Result<Self> {
+        let counters = Arc::new(Counters::default());
+        let shard = Shard::new(memory, settings()?)?;
+        let engine = Engine::new(shard, Rules::new(vec![rule(prefix)]), Arc::clone(&counters));
+        let pair = Pair { id: PairId::default(), limits: Limits::default() };
+        let ways = vec![
+            Way { pair, from: Side::Host, receive: host.rx, transmit: wire.tx },
+            Way { pair, from: Side::Wire, receive: wire.rx, transmit: host.tx },
+        ];
+        let (exchange, recorded) = stats::exchange();
+        // Exchanged once, at the end: in the demo nobody looks before.
+        let worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(u64::MAX));
+        Ok(Self { worker, counters, recorded })
+    }
+
+    /// One round of the worker; returns how many packets there were.
+    pub(super) fn step(&mut self) -> usize {
+        self.worker.step()
+    }
+
+    /// What it measured in `duration`.
+    pub(super) fn into_report(self, duration: Duration) -> Report {
+        let mut collector = Collector::new();
+        self.recorded.collect(|recorders| collector.fold(recorders));
+        collector.fold(self.worker.into_engine().recorders_mut());
+        Report::new([&*self.counters], &collector, duration)
+    }
+}
+
+fn settings() -> anyhow::Result<Settings> {
+    Ok(Settings {
+        hasher: secret::hasher()?,
+        psn_start: secret::psn_start()?,
+        lifetime: None,
+        tolerance: ClockTolerance::default(),
+        log_packets: LOG_PACKETS,
+    })
+}
+
+fn rule(prefix: Ipv6Net) -> Rule {
+    Rule {
+        name: "demo".into(),
+        local: vec![Prefix::from(prefix)],
+        remote: vec![Prefix::from(Ipv6Net::default())],
+        protocol: Protocol::Any,
+        local_ports: Vec::new(),
+        remote_ports: Vec::new(),
+        action: Action::MEASURE,
+        esp_tunnel: false,
+        until: None,
+    }
+}
