@@ -10,7 +10,7 @@ pub(crate) struct Summary {
 
 struct Suite {
     name: String,
-    /// None: it started and never reported, so it crashed.
+    /// None: it started and never reported. It crashed, or is not made of cargo's usual tests.
     result: Option<Counts>,
 }
 
@@ -72,7 +72,7 @@ impl fmt::Display for Summary {
                 Some(Counts { passed, failed, ignored }) => {
                     writeln!(f, "{name:<44} {passed:>7} {failed:>7} {ignored:>8}")?;
                 }
-                None => writeln!(f, "{name:<44} crashed")?,
+                None => writeln!(f, "{name:<44} ended without a result")?,
             }
         }
         Ok(())
@@ -113,7 +113,7 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
             [
                 "suite passed failed ignored",
                 "pdm: src/lib.rs 30 0 1",
-                "namespaces: tests/namespaces.rs crashed",
+                "namespaces: tests/namespaces.rs ended without a result",
                 "vectors: tests/vectors.rs 1 2 0",
                 "pdm: documentation 2 0 0",
             ]
