@@ -11,7 +11,7 @@ const FUNCTIONS: &[&str] = &[
     "dpdk_(errno|link_is_up)",
     "fopencookie",
     "rte_dev_(probe|remove)",
-    "rte_eal_(cleanup|init|remote_launch|wait_lcore)",
+    "rte_eal_(cleanup|get_runtime_dir|init|remote_launch|wait_lcore)",
     "rte_eth_dev_(adjust_nb_rx_tx_desc|close|configure|get_mtu|get_port_by_name|info_get|socket_id|start|stop)",
     "rte_eth_dev_owner_(new|set)",
     "rte_eth_from_rings",

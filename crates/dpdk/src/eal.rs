@@ -1,10 +1,12 @@
 //! EAL, DPDK's environment: memory, cores and drivers, started once and ended by a guard.
 
-use std::ffi::{CString, c_char, c_int};
-use std::fs::File;
+use std::ffi::{CStr, CString, OsStr, c_char, c_int};
+use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -99,10 +101,20 @@ impl Eal {
 
 impl Drop for Eal {
     fn drop(&mut self) {
+        let runtime = runtime_dir();
         // SAFETY: EAL was started by this guard, which exists once; pools, ports, packets and workers borrow it, so
         // none is left.
         unsafe { dpdk_sys::rte_eal_cleanup() };
+        // EAL leaves the folder of its file prefix behind. Nobody else uses it: we start no secondary processes.
+        let _ = fs::remove_dir_all(runtime);
     }
+}
+
+/// The folder that holds what EAL shares between processes of one file prefix.
+fn runtime_dir() -> PathBuf {
+    // SAFETY: EAL runs, and returns a C string of its own that stays as it is.
+    let path = unsafe { CStr::from_ptr(dpdk_sys::rte_eal_get_runtime_dir()) };
+    PathBuf::from(OsStr::from_bytes(path.to_bytes()))
 }
 
 pub(crate) fn c_string(text: &str) -> Result<CString, Error> {

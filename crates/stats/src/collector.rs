@@ -51,12 +51,14 @@ impl Collector {
     #[must_use]
     pub fn summary(&self, metric: Metric) -> Option<Summary> {
         let histogram = &self.0[metric.index()];
+        // The middle of what the histogram cannot tell apart: half as far from the truth as either end.
+        let quantile = |quantile| histogram.median_equivalent(histogram.value_at_quantile(quantile));
         (!histogram.is_empty()).then(|| Summary {
             count: histogram.len(),
             min_ns: histogram.min(),
-            p50_ns: histogram.value_at_quantile(0.5),
-            p90_ns: histogram.value_at_quantile(0.9),
-            p99_ns: histogram.value_at_quantile(0.99),
+            p50_ns: quantile(0.5),
+            p90_ns: quantile(0.9),
+            p99_ns: quantile(0.99),
             max_ns: histogram.max(),
         })
     }

@@ -18,7 +18,7 @@ use super::scenario::Scenario;
 const CLIENT_COUNT: u16 = 100;
 
 /// How long a scenario lasts, in simulated nanoseconds.
-pub(super) const LASTS: u64 = 40_000_000_000;
+pub(super) const LASTS: u64 = 120_000_000_000;
 
 /// At both ends of a scenario nothing is lost: loss shows by a gap between two numbers, so each flow needs a first and
 /// a last packet that arrive.
