@@ -69,7 +69,7 @@ impl Config {
     /// The first thing that is wrong, with what to do about it.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { file: path.to_owned(), source })?;
+            .map_err(|reason| ConfigError::Unreadable { file: path.to_owned(), reason })?;
         Self::parse(&text).map_err(|fault| ConfigError::Wrong { file: path.to_owned(), fault })
     }
 
@@ -78,7 +78,7 @@ impl Config {
     /// # Errors
     /// The first thing that is wrong.
     pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
-        build::config(toml::from_str(text)?)
+        build::config(toml::from_str(text).map_err(|error| Fault::syntax(text, &error))?)
     }
 
     /// Every device, host before wire, pair by pair.
@@ -101,8 +101,8 @@ impl Config {
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    #[error("cannot read the configuration {file}: {source}", file = .file.display())]
-    Unreadable { file: PathBuf, source: std::io::Error },
+    #[error("cannot read the configuration {file}: {reason}", file = .file.display())]
+    Unreadable { file: PathBuf, reason: std::io::Error },
     #[error("{file}: {fault}", file = .file.display())]
     Wrong { file: PathBuf, fault: Fault },
 }
@@ -110,9 +110,13 @@ pub(crate) enum ConfigError {
 /// What is wrong in a configuration's text.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
-    /// Not TOML, an unknown key, a missing one, or one of another type. The library shows the line.
-    #[error("{}", .0.to_string().trim_end())]
-    Syntax(#[from] toml::de::Error),
+    /// Not TOML, an unknown key, a missing one, or one of another type.
+    #[error("line {line}: {problem}")]
+    Syntax {
+        /// Counted from 1.
+        line: usize,
+        problem: String,
+    },
     /// A value that cannot be meant.
     #[error("{key}: {problem}")]
     Value {
@@ -123,6 +127,11 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    fn syntax(text: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        Self::Syntax { line: before.matches('\n').count() + 1, problem: error.message().trim_end().into() }
+    }
+
     fn value(key: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Value { key: key.into(), problem: problem.into() }
     }

@@ -86,8 +86,8 @@ fn the_shipped_example_is_right() {
 #[test]
 fn what_is_wrong_is_told_with_its_key_and_a_way_out() {
     let table = [
-        ("mtu = 1500", "mtu = 1500\nmut = 1", "unknown field `mut`"),
-        ("mtu = 1500\n", "", "missing field `mtu`"),
+        ("mtu = 1500", "mtu = 1500\nmut = 1", "line 9: unknown field `mut`, expected one of `host`"),
+        ("mtu = 1500\n", "", "line 5: missing field `mtu`"),
         ("mtu = 1500", "mtu = \"1500\"", "invalid type: string"),
         (
             "mtu = 1500",

@@ -34,7 +34,7 @@ impl Activations {
                 Self::from_text(&text).ok_or_else(|| ActivationError::Damaged { file: file.to_owned() })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(source) => Err(ActivationError::Unreadable { file: file.to_owned(), source }),
+            Err(reason) => Err(ActivationError::Unreadable { file: file.to_owned(), reason }),
         }
     }
 
@@ -47,7 +47,7 @@ impl Activations {
             .parent()
             .map_or(Ok(()), std::fs::create_dir_all)
             .and_then(|()| files::write_atomically(file, self.to_text().as_bytes()));
-        written.map_err(|source| ActivationError::Unwritable { file: file.to_owned(), source })
+        written.map_err(|reason| ActivationError::Unwritable { file: file.to_owned(), reason })
     }
 
     /// Forgets when `rules` were activated.
@@ -110,8 +110,8 @@ pub(super) fn state_file(instance: &Instance) -> PathBuf {
 /// Why the rules' ends are not known.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ActivationError {
-    #[error("cannot read {file}, which remembers when the rules were activated: {source}", file = .file.display())]
-    Unreadable { file: PathBuf, source: io::Error },
+    #[error("cannot read {file}, which remembers when the rules were activated: {reason}", file = .file.display())]
+    Unreadable { file: PathBuf, reason: io::Error },
     #[error(
         "{file}, which remembers when the rules were activated, is damaged; remove it, and the rules act for their \
          whole time again",
@@ -119,11 +119,11 @@ pub(super) enum ActivationError {
     )]
     Damaged { file: PathBuf },
     #[error(
-        "cannot write {file}, which remembers when the rules were activated: {source}; make its folder writable, or \
+        "cannot write {file}, which remembers when the rules were activated: {reason}; make its folder writable, or \
          name another in STATE_DIRECTORY",
         file = .file.display()
     )]
-    Unwritable { file: PathBuf, source: io::Error },
+    Unwritable { file: PathBuf, reason: io::Error },
 }
 
 #[cfg(test)]

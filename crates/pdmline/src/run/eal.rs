@@ -18,8 +18,11 @@ struct Derived {
 }
 
 const MIB: u64 = 1 << 20;
-/// What a buffer of a pool takes beside its packet: headers, headroom, its share of queues and caches.
+/// What a buffer of a pool takes beside its packet: headers, headroom.
 const MBUF_OCTETS: u64 = 512;
+/// A buffer's share of its pool's ring and bookkeeping.
+const MBUF_SHARE_OCTETS: u64 = 64;
+const SMALL_PAGE_OCTETS: u64 = 4096;
 /// What EAL and the drivers take beside the buffers.
 const BASE_OCTETS: u64 = 64 * MIB;
 /// A block of a net_af_packet ring: 32 frames of 2 KiB.
@@ -32,8 +35,14 @@ const AF_PACKET: &str = "net_af_packet";
 
 /// Octets of EAL memory that `config` needs.
 pub(super) fn memory_octets(config: &Config) -> u64 {
-    let ports = config.pairs.iter().map(|pair| 2 * (MBUF_OCTETS + u64::from(buffer_octets(pair.mtu))));
+    let ports = config.pairs.iter().map(|pair| 2 * mbuf_octets(pair.mtu, config.memory.hugepages));
     BASE_OCTETS + ports.sum::<u64>() * u64::from(config.memory.mbufs)
+}
+
+/// What one buffer takes. Without hugepages none crosses the end of a small page.
+fn mbuf_octets(mtu: Mtu, hugepages: bool) -> u64 {
+    let octets = MBUF_OCTETS + u64::from(buffer_octets(mtu));
+    if hugepages { octets } else { octets.next_multiple_of(SMALL_PAGE_OCTETS) + MBUF_SHARE_OCTETS }
 }
 
 /// The command line for EAL, without a program's name.
@@ -204,7 +213,7 @@ mod tests {
                 "",
                 "--lcores=2@(0,1),1@1,0@0 --main-lcore=2 --in-memory --no-pci".into(),
             ),
-            (&[virtual_pair], false, &[0, 1], "", format!("{one} --no-huge -m104 --no-pci")),
+            (&[virtual_pair], false, &[0, 1], "", format!("{one} --no-huge -m129 --no-pci")),
             (
                 &[pci_pair],
                 true,

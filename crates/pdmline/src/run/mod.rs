@@ -19,7 +19,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use dpdk::fanout::{Groups, Settled};
 use dpdk::{Eal, Interface};
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -94,6 +94,7 @@ fn run_here(args: &Args, config: &Config, machine: &Machine, groups: Groups) -> 
     keep_off_the_workers(config, machine)?;
     let ending = Ending::catch().context("cannot catch signals")?;
     let eal = Eal::init(&eal::arguments(config, machine, &args.eal))?;
+    check_worker_cores(&eal, config)?;
     let (ports, ways) = ports::open(&eal, config, machine)?;
     drop(groups);
     let (calibrator, clock) = dpdk::Calibrator::start()?;
@@ -116,6 +117,17 @@ fn keep_off_the_workers(config: &Config, machine: &Machine) -> anyhow::Result<()
         cores.set(usize::try_from(core)?)?;
     }
     sched_setaffinity(Pid::from_raw(0), &cores).context("cannot choose the cores of the control thread")
+}
+
+/// The user's own arguments may have left a worker without its core.
+fn check_worker_cores(eal: &Eal, config: &Config) -> anyhow::Result<()> {
+    let taking = eal.worker_cores();
+    match config.cores().into_iter().find(|core| !taking.contains(&core.number())) {
+        None => Ok(()),
+        Some(core) => {
+            bail!("EAL has no worker on core {core}: leave the choice of cores (-l, -c, --lcores) to pdmline")
+        }
+    }
 }
 
 /// Activates the rules, and remembers it.

@@ -24,7 +24,7 @@ impl Lock {
     /// Takes the lock `name` in `folder` for `instance`; `what` it stands for is for people.
     fn take(folder: &Path, name: &str, instance: &Instance, what: String) -> Result<Self, LockError> {
         let path = folder.join(format!("{name}.lock"));
-        let failed = |source| LockError::Failed { path: path.clone(), source };
+        let failed = |reason| LockError::Failed { path: path.clone(), reason };
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -36,7 +36,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::Held { what, holder: holder(&mut file) }),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            Err(TryLockError::Error(reason)) => return Err(failed(reason)),
         }
         file.set_len(0).map_err(failed)?;
         writeln!(file, "process {}, instance {instance}", std::process::id()).map_err(failed)?;
@@ -55,7 +55,7 @@ fn holder(file: &mut File) -> String {
 
 /// Takes the instance's lock and one for everything its ports need for themselves.
 pub(super) fn take_all(config: &Config, folder: &Path) -> Result<Vec<Lock>, PreflightError> {
-    make_own_folder(folder).map_err(|source| LockError::Failed { path: folder.to_owned(), source })?;
+    make_own_folder(folder).map_err(|reason| LockError::Failed { path: folder.to_owned(), reason })?;
     let instance = &config.instance;
     let mut locks = vec![Lock::take(
         folder,
@@ -90,11 +90,11 @@ fn lock_name(resource: &Resource<'_>) -> Result<String, PreflightError> {
         Resource::Interface(name) => {
             let index = interface::find(name)?.index();
             let namespace = fs::metadata(NAMESPACE)
-                .map_err(|source| LockError::Failed { path: NAMESPACE.into(), source })?;
+                .map_err(|reason| LockError::Failed { path: NAMESPACE.into(), reason })?;
             Ok(format!("interface-{}-{index}", namespace.ino()))
         }
         Resource::File(path) => {
-            file_name(path).map_err(|source| LockError::Failed { path: path.clone(), source }.into())
+            file_name(path).map_err(|reason| LockError::Failed { path: path.clone(), reason }.into())
         }
     }
 }
@@ -112,8 +112,8 @@ fn file_name(path: &Path) -> io::Result<String> {
 pub(in crate::run) enum LockError {
     #[error("{what} is held by {holder}; end that one first, or use another")]
     Held { what: String, holder: String },
-    #[error("cannot use {path}: {source}", path = .path.display())]
-    Failed { path: PathBuf, source: io::Error },
+    #[error("cannot use {path}: {reason}", path = .path.display())]
+    Failed { path: PathBuf, reason: io::Error },
 }
 
 #[cfg(test)]

@@ -1,0 +1,469 @@
+//! `pdmline run`: the real program on DPDK's virtual devices, without hugepages and as any user. Packets go in and out
+//! by captures, so that bytes can be compared; what is wrong is told in one line.
+
+#![allow(clippy::unwrap_used, reason = "a helper of tests may fail them too")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use pcap_file::pcap::PcapReader;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+#[allow(dead_code, reason = "every test program uses a part of it")]
+mod support;
+
+use support::vector;
+
+/// Long enough for EAL on a busy machine; a program that takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An instance with a folder of its own, where it also remembers its rules.
+struct Instance {
+    name: String,
+    folder: TempDir,
+    /// Its configuration.
+    toml: String,
+}
+
+impl Instance {
+    /// An instance with one pair and one rule. No two tests may give it the same name, nor two runs of them at once.
+    fn new(name: &str, host: &str, wire: &str) -> Self {
+        let name = format!("{name}-{}", std::process::id());
+        let core = dpdk::cores::usable().unwrap().last().copied().unwrap();
+        let toml = format!(
+            r#"
+            instance = "{name}"
+            [consent]
+            statement = "a test's own packets"
+            [[pair]]
+            host = "{host}"
+            wire = "{wire}"
+            mtu = 1500
+            cores = [{core}]
+            [[rule]]
+            name = "lab"
+            local = ["2001:db8:a::/48"]
+            remote = ["::/0"]
+            action = "measure"
+            [memory]
+            hugepages = false
+            mbufs = 4096
+            [poll]
+            idle = "sleep:50us"
+            "#
+        );
+        let folder = tempfile::tempdir().unwrap();
+        // A capture of nothing: only the header.
+        fs::write(folder.path().join("empty.pcap"), &fs::read(vector("left-alone.in.pcap")).unwrap()[..24])
+            .unwrap();
+        Self { name, folder, toml }
+    }
+
+    /// An instance whose ports read the captures `host` and `wire`, and write `host.out.pcap` and `wire.out.pcap`.
+    fn between(name: &str, host: &Path, wire: &Path) -> Self {
+        let port = |number, side, input: &Path| {
+            format!("net_pcap{number},rx_pcap={},tx_pcap={side}.out.pcap", input.display())
+        };
+        Self::new(name, &port(0, "host", host), &port(1, "wire", wire))
+    }
+
+    /// With `to` in place of `from` in its configuration.
+    fn with(mut self, from: &str, to: &str) -> Self {
+        assert!(self.toml.contains(from), "{from:?} is not in the configuration");
+        self.toml = self.toml.replacen(from, to, 1);
+        self
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        fs::write(self.path("pdmline.toml"), &self.toml).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pdmline"));
+        command.args(["run", "--config", "pdmline.toml"]).args(args);
+        command.current_dir(&self.folder).env("STATE_DIRECTORY", self.path("state"));
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Runs it for a second, and returns its report.
+    fn report(&self) -> Value {
+        let output = self.run(&["--duration", "1s", "--report", "report.json"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        self.read_report()
+    }
+
+    fn read_report(&self) -> Value {
+        serde_json::from_slice(&fs::read(self.path("report.json")).unwrap()).unwrap()
+    }
+
+    /// Starts it, and returns when it runs.
+    fn start(&self) -> Child {
+        let log = fs::File::create(self.path("log")).unwrap();
+        let mut command = self.command(&["--report", "report.json"]);
+        let mut child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        wait_for(|| {
+            assert!(child.try_wait().unwrap().is_none(), "{}", fs::read_to_string(self.path("log")).unwrap());
+            fs::read_to_string(self.path("log")).unwrap().contains("running\n")
+        });
+        child
+    }
+
+    /// What it complains of, in one line, after starting in vain.
+    fn complaint(&self, args: &[&str]) -> String {
+        let output = self.run(&[&["--duration", "1s"], args].concat());
+        let stderr = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+        stderr.strip_prefix("pdmline: ").unwrap().trim_end().to_owned()
+    }
+
+    /// Remembers that the rule was activated at `time`.
+    fn activated_at(&self, time: &str) {
+        fs::create_dir_all(self.path("state").join(&self.name)).unwrap();
+        fs::write(self.activations(), json!({"lab": time}).to_string()).unwrap();
+    }
+
+    fn activations(&self) -> PathBuf {
+        self.path("state").join(&self.name).join("activations.json")
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // EAL leaves its folder behind, and this name never comes again.
+        let user = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(|| "/tmp".into(), PathBuf::from);
+        for folder in [Path::new("/var/run"), &user] {
+            let _ = fs::remove_dir_all(folder.join("dpdk").join(&self.name));
+        }
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The packets of a capture.
+fn frames(path: &Path) -> Vec<Vec<u8>> {
+    let mut reader = PcapReader::new(fs::File::open(path).unwrap()).unwrap();
+    let mut frames = Vec::new();
+    while let Some(packet) = reader.next_packet() {
+        frames.push(packet.unwrap().data.into_owned());
+    }
+    frames
+}
+
+fn wait_for(mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "it takes too long");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn end(mut child: Child, signal: Signal) -> Option<i32> {
+    kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+    let mut status = None;
+    wait_for(|| {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap().code()
+}
+
+fn nothing(instance: &str) -> Instance {
+    Instance::new(instance, "net_null0,no-rx=1", "net_null1,no-rx=1")
+}
+
+/// What the report of `replay` for the vector `name` says of `keys`.
+fn expected(name: &str, keys: &[&str]) -> Vec<Value> {
+    let vector: Value = serde_json::from_slice(&fs::read(vector(name)).unwrap()).unwrap();
+    keys.iter().map(|key| vector[key].clone()).collect()
+}
+
+fn told(report: &Value, keys: &[&str]) -> Vec<Value> {
+    keys.iter().map(|key| report[key].clone()).collect()
+}
+
+/// Whether both are equal but for the ten octets of one option's content: numbers are random, and times the clock's.
+fn equal_but_for_the_option(one: &[u8], other: &[u8]) -> bool {
+    let differing: Vec<usize> = (0..one.len()).filter(|&at| one.get(at) != other.get(at)).collect();
+    let (Some(&first), Some(&last)) = (differing.first(), differing.last()) else {
+        return one.len() == other.len();
+    };
+    let is_option = |at: &usize| one[*at..].starts_with(&[0x0f, 10]) && other[*at..].starts_with(&[0x0f, 10]);
+    let content_holds_all = |at: usize| at + 2 <= first && last < at + 12;
+    one.len() == other.len() && (0..first).filter(is_option).any(content_holds_all)
+}
+
+const COUNTERS: [&str; 7] = ["packets", "inserted", "observed", "stripped", "plain", "skipped", "flows"];
+
+#[test]
+fn options_go_where_the_vector_has_them() {
+    let appliance = Instance::between("insert", &vector("insert-headers.in.pcap"), Path::new("empty.pcap"));
+    let report = appliance.report();
+    assert_eq!(told(&report, &COUNTERS), expected("insert-headers.json", &COUNTERS));
+    assert_eq!(report["dropped"], json!({}));
+    let (sent, expected) =
+        (frames(&appliance.path("wire.out.pcap")), frames(&vector("insert-headers.out.pcap")));
+    assert_eq!(sent.len(), expected.len());
+    for (number, (sent, expected)) in sent.iter().zip(&expected).enumerate() {
+        assert!(equal_but_for_the_option(sent, expected), "packet {}: {sent:02x?}", number + 1);
+    }
+    assert_eq!(frames(&appliance.path("host.out.pcap")).len(), 0);
+}
+
+#[test]
+fn hosts_see_no_option() {
+    let appliance = Instance::between("strip", Path::new("empty.pcap"), &vector("strip-headers.in.pcap"));
+    let report = appliance.report();
+    assert_eq!(told(&report, &COUNTERS), expected("strip-headers.json", &COUNTERS));
+    assert_eq!(report["never_sent"], 7);
+    assert_eq!(frames(&appliance.path("host.out.pcap")), frames(&vector("strip-headers.out.pcap")));
+    assert_eq!(frames(&appliance.path("wire.out.pcap")).len(), 0);
+}
+
+#[test]
+fn what_is_left_alone_leaves_byte_for_byte() {
+    let input = vector("left-alone.in.pcap");
+    let appliance = Instance::between("alone", &input, &input);
+    let report = appliance.report();
+    assert_eq!(report["packets"], 38);
+    assert_eq!(report["skipped"]["malformed"], 8);
+    assert_eq!((&report["inserted"], &report["stripped"]), (&json!(0), &json!(0)));
+    assert_eq!(frames(&appliance.path("wire.out.pcap")), frames(&input));
+    assert_eq!(frames(&appliance.path("host.out.pcap")), frames(&input));
+}
+
+#[test]
+fn a_second_appliance_takes_out_what_the_first_put_in() {
+    let first = Instance::between("near", &vector("insert-headers.in.pcap"), Path::new("empty.pcap"));
+    assert_eq!(first.report()["inserted"], 18);
+    let far = Instance::between("far", Path::new("empty.pcap"), &first.path("wire.out.pcap"))
+        .with("2001:db8:a::/48", "::/0");
+    assert_eq!(far.report()["stripped"], 18);
+    let (came, sent) = (frames(&far.path("host.out.pcap")), frames(&vector("insert-headers.in.pcap")));
+    assert_eq!(came.len(), sent.len());
+    let changed: Vec<usize> = (0..sent.len()).filter(|&at| came[at] != sent[at]).collect();
+    // One packet's own options header held nothing but padding, and goes with the option.
+    assert_eq!(changed, [11]);
+}
+
+#[test]
+fn one_worker_serves_all_pairs_of_its_core() {
+    let one = Instance::between("pairs", &vector("insert-headers.in.pcap"), Path::new("empty.pcap"));
+    let core = dpdk::cores::usable().unwrap().last().copied().unwrap();
+    let second = format!(
+        "[[pair]]\nhost = \"net_pcap2,rx_pcap={},tx_pcap=host2.pcap\"\n\
+         wire = \"net_pcap3,rx_pcap=empty.pcap,tx_pcap=wire2.pcap\"\nmtu = 1500\ncores = [{core}]\n[[rule]]",
+        vector("insert-headers.in.pcap").display()
+    );
+    let report = one.with("[[rule]]", &second);
+    let (report, one) = (report.report(), report);
+    assert_eq!(report["packets"], 40);
+    assert_eq!(report["flows"], 10, "a pair's flows are its own");
+    assert_eq!(frames(&one.path("wire2.pcap")).len(), 20);
+}
+
+#[test]
+fn a_flood_leaves_no_buffer_behind() {
+    let report = Instance::new("flood", "net_null0", "net_null1").report();
+    assert!(report["packets"].as_u64().unwrap() > 1000, "{report}");
+    assert_eq!(report["skipped"], json!({"not_ipv6": report["packets"]}));
+    assert_eq!(report["metrics"]["residence"]["count"], report["packets"]);
+}
+
+#[test]
+fn rings_are_ports_too() {
+    let report = Instance::new("rings", "net_ring0", "net_ring1").report();
+    assert_eq!((&report["packets"], &report["dropped"]), (&json!(0), &json!({})));
+    assert!(report["duration_s"].as_f64().unwrap() >= 1.0);
+}
+
+#[test]
+fn it_tells_while_it_runs_and_at_the_end() {
+    let output = nothing("tells").run(&["--duration", "1s", "--interval", "200ms"]);
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), stderr(&output));
+    assert!(stderr.contains("rule \"lab\" ends at 20"), "{stderr}");
+    assert!(stderr.contains(" of 1s: packets 0/s, inserted 0/s, observed 0/s, flows 0\n"), "{stderr}");
+    assert!(stdout.starts_with("0 packets and 0 flows in 1."), "{stdout}");
+}
+
+#[test]
+fn signals_end_it_with_a_report() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let appliance = nothing("signal");
+        assert_eq!(end(appliance.start(), signal), Some(0), "{signal}");
+        assert_eq!(appliance.read_report()["packets"], 0);
+    }
+}
+
+#[test]
+fn a_port_and_a_name_have_one_holder() {
+    let port = "net_pcap0,rx_pcap=empty.pcap,tx_pcap=out.pcap";
+    let first = Instance::new("first", port, "net_null1,no-rx=1");
+    let running = first.start();
+    let complaint = first.complaint(&[]);
+    let name = &first.name;
+    let holder = format!("is held by process {}, instance {name}; end that one first", running.id());
+    assert!(complaint.starts_with(&format!("the instance {name} {holder}")), "{complaint}");
+
+    let same_file =
+        format!("net_pcap7,rx_pcap=empty.pcap,tx_pcap={}/out.pcap", first.folder.path().display());
+    let second = Instance::new("second", &same_file, "net_null1,no-rx=1");
+    let complaint = second.complaint(&[]);
+    assert!(complaint.starts_with(&format!("the port {same_file} {holder}")), "{complaint}");
+
+    assert_eq!(end(running, Signal::SIGTERM), Some(0), "the first one is not disturbed");
+    second.report();
+}
+
+#[test]
+fn what_a_killed_one_leaves_is_not_in_the_way() {
+    let appliance =
+        Instance::new("killed", "net_pcap0,rx_pcap=empty.pcap,tx_pcap=out.pcap", "net_null1,no-rx=1");
+    assert_eq!(end(appliance.start(), Signal::SIGKILL), None);
+    appliance.report();
+}
+
+#[test]
+fn a_rule_that_has_ended_stays_so_until_it_is_restarted() {
+    let appliance = Instance::between("ended", &vector("insert-headers.in.pcap"), Path::new("empty.pcap"));
+    appliance.activated_at("2024-01-01T00:00:00Z");
+    let output = appliance.run(&["--duration", "1s", "--report", "report.json"]);
+    let said = stderr(&output);
+    assert!(
+        said.contains(
+            "rule \"lab\" ended at 2024-01-01T01:00:00Z; `pdmline run --restart-rules` lets it act again\n"
+        ),
+        "{said}"
+    );
+    assert_eq!(appliance.read_report()["skipped"], json!({"not_selected": 20}));
+    assert_eq!(frames(&appliance.path("wire.out.pcap")), frames(&vector("insert-headers.in.pcap")));
+
+    appliance.run(&["--duration", "1s", "--report", "report.json", "--restart-rules"]);
+    assert_eq!(appliance.read_report()["inserted"], 18);
+    assert!(!fs::read_to_string(appliance.activations()).unwrap().contains("2024-01-01"));
+}
+
+#[test]
+fn a_rule_ends_while_it_runs() {
+    let appliance = nothing("ends").with("action =", "active_for = \"1s\"\naction =");
+    let output = appliance.run(&["--duration", "3s"]);
+    let said = stderr(&output);
+    let (ends, ended) =
+        (said.find("rule \"lab\" ends at ").unwrap(), said.find("rule \"lab\" ended at ").unwrap());
+    assert!(ends < ended, "{said}");
+}
+
+#[test]
+fn forever_is_warned_of() {
+    let appliance = nothing("forever").with("action =", "active_for = \"forever\"\naction =");
+    let said = stderr(&appliance.run(&["--duration", "1s"]));
+    assert!(
+        said.contains("warning: rule \"lab\" never ends by itself: active_for = \"forever\"\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_damaged_memory_of_activations_is_not_guessed_at() {
+    let appliance = nothing("damaged");
+    appliance.activated_at("yesterday");
+    let complaint = appliance.complaint(&[]);
+    assert!(complaint.contains("activations.json, which remembers"), "{complaint}");
+    assert!(complaint.contains("is damaged; remove it"), "{complaint}");
+    assert!(fs::read_to_string(appliance.activations()).unwrap().contains("yesterday"));
+}
+
+/// Each line: what is changed in the configuration, into what, EAL's arguments, and what the complaint must say.
+#[test]
+fn what_is_wrong_is_told_in_one_line() {
+    let table: [(&str, &str, &[&str], &str); 15] = [
+        (
+            "mtu = 1500",
+            "mtu = 1500\nmut = 1",
+            &[],
+            "pdmline.toml: line 9: unknown field `mut`, expected one of `host`",
+        ),
+        (
+            "name = \"lab\"",
+            "name = \"lab\"\nactive_for = \"0s\"",
+            &[],
+            "pdmline.toml: rule[0].active_for: \"0s\"",
+        ),
+        (
+            "cores = [",
+            "cores = [1000] #",
+            &[],
+            "core 1000 is not there, or not this process's; write one of 0",
+        ),
+        ("hugepages = false", "hugepages = true", &["HUGE"], "`sysctl vm.nr_hugepages="),
+        (
+            "net_null0,no-rx=1",
+            "net_af_packet0,iface=none0",
+            &[],
+            "the interface none0 is not there; `ip link`",
+        ),
+        ("net_null0,no-rx=1", "0000:ff:1f.7", &[], "there is no PCI device 0000:ff:1f.7; `dpdk-devbind.py"),
+        ("net_null0,no-rx=1", "net_nothing0", &[], "the device `net_nothing0` cannot be used: "),
+        ("net_null0,no-rx=1", "net_pcap0,rx_pcap=none.pcap", &[], "No such file or directory"),
+        ("net_null0,no-rx=1", "net_null1", &[], "pair[0].wire: net_null1 is already pair[0].host"),
+        (
+            "idle = \"sleep:50us\"",
+            "[flows]\nmemory = \"1TiB\"",
+            &[],
+            "MiB of memory are needed and the machine has ",
+        ),
+        ("idle = \"sleep:50us\"", "", &["--", "--no-such-option"], "DPDK did not start: "),
+        (
+            "idle = \"sleep:50us\"",
+            "",
+            &["--", "-m", "10"],
+            "give DPDK more memory (-m), or ask for fewer buffers",
+        ),
+        (
+            "idle = \"sleep:50us\"",
+            "",
+            &["--", "-l", "0"],
+            "leave the choice of cores (-l, -c, --lcores) to pdmline",
+        ),
+        (
+            "idle = \"sleep:50us\"",
+            "",
+            &["--report", "none/report.json"],
+            "cannot write the report none/report.json",
+        ),
+        ("idle = \"sleep:50us\"", "", &["--report", "."], "cannot write the report ."),
+    ];
+    for (number, (from, to, args, says)) in table.into_iter().enumerate() {
+        let mut wrong = nothing(&format!("wrong{number}")).with(from, to);
+        if args == ["HUGE"] {
+            // More than any machine has set aside.
+            wrong = wrong.with("mbufs = 4096", "mbufs = 4194304");
+        }
+        let complaint = wrong.complaint(if args == ["HUGE"] { &[] } else { args });
+        assert!(complaint.contains(says), "for {to:?}: {complaint}\nshould say {says}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_named() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_pdmline")).args(["run", "--config", "none.toml"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        "pdmline: cannot read the configuration none.toml: No such file or directory (os error 2)\n"
+    );
+}
