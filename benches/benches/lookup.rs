@@ -15,7 +15,7 @@ const TABLES: [u32; 3] = [1_000, 64_000, 1_000_000];
 const STRIDE: usize = 7_919;
 
 /// Gives bursts of keys, round and round the table.
-fn rounds(keys: &[Key]) -> impl FnMut() -> [&Key; BURST] {
+fn rounds<'k>(keys: &'k [Key]) -> impl FnMut() -> [&'k Key; BURST] {
     let mut next = 0;
     move || {
         std::array::from_fn(|_| {
