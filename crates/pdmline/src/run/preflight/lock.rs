@@ -1,7 +1,6 @@
 //! What one instance holds and no other may: its name, and the devices of its ports.
 //!
-//! The kernel gives a lock back when its holder ends, however that happens. The files stay: removing one could take it
-//! from under somebody who is just opening it.
+//! The kernel gives a lock back when its holder ends, however that happens; what a killed one leaves is only a file.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -18,30 +17,50 @@ const NAMESPACE: &str = "/proc/self/ns/net";
 #[derive(Debug)]
 pub(in crate::run) struct Lock {
     _file: File,
+    path: PathBuf,
 }
 
 impl Lock {
     /// Takes the lock `name` in `folder` for `instance`; `what` it stands for is for people.
-    fn take(folder: &Path, name: &str, instance: &Instance, what: String) -> Result<Self, LockError> {
+    fn take(folder: &Path, name: &str, instance: &Instance, what: &str) -> Result<Self, LockError> {
         let path = folder.join(format!("{name}.lock"));
         let failed = |reason| LockError::Failed { path: path.clone(), reason };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
-            .open(&path)
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LockError::Held { what, holder: holder(&mut file) }),
-            Err(TryLockError::Error(reason)) => return Err(failed(reason)),
+        loop {
+            let mut file = open(&path).map_err(failed)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(LockError::Held { what: what.into(), holder: holder(&mut file) });
+                }
+                Err(TryLockError::Error(reason)) => return Err(failed(reason)),
+            }
+            // Its last holder may have removed the file after it was opened here: then another may lock a new one.
+            if fs::metadata(&path)
+                .is_ok_and(|there| there.ino() == file.metadata().map_or(0, |own| own.ino()))
+            {
+                file.set_len(0).map_err(failed)?;
+                writeln!(file, "process {}, instance {instance}", std::process::id()).map_err(failed)?;
+                return Ok(Self { _file: file, path });
+            }
         }
-        file.set_len(0).map_err(failed)?;
-        writeln!(file, "process {}, instance {instance}", std::process::id()).map_err(failed)?;
-        Ok(Self { _file: file })
     }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // While it is still held. A file that stays is in nobody's way.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
+        .open(path)
 }
 
 /// What the holder wrote about itself. Between its taking the lock and writing, there is nothing yet.
@@ -61,12 +80,12 @@ pub(super) fn take_all(config: &Config, folder: &Path) -> Result<Vec<Lock>, Pref
         folder,
         &format!("instance-{instance}"),
         instance,
-        format!("the instance {instance}"),
+        &format!("the instance {instance}"),
     )?];
     for device in config.devices() {
         for resource in device.resources() {
             let name = lock_name(&resource)?;
-            locks.push(Lock::take(folder, &name, instance, format!("the port {device}"))?);
+            locks.push(Lock::take(folder, &name, instance, &format!("the port {device}"))?);
         }
     }
     Ok(locks)
@@ -138,6 +157,7 @@ mod tests {
         );
         assert_eq!(message, expected);
         drop(held);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing stays behind");
         take_all(&config("b", "net_pcap7,tx_iface=lo"), dir.path()).unwrap();
     }
 
