@@ -36,7 +36,8 @@ pub(crate) enum ActiveFor {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// As `1y` is read: 365.25 days.
+const YEAR: Duration = Duration::from_secs(31_557_600);
 /// A name is a label in reports and metrics.
 const MAX_NAME_LEN: usize = 64;
 
