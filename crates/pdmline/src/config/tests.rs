@@ -136,7 +136,11 @@ fn what_is_wrong_is_told_with_its_key_and_a_way_out() {
             "rule[0].active_for: \"always\" is not a time",
         ),
         ("active_for = \"1h 30m\"", "active_for = \"0s\"", "rule[0].active_for: \"0s\" is out of range"),
-        ("active_for = \"1h 30m\"", "active_for = \"3y\"", "rule[0].active_for: \"3y\" is out of range; write a time from 1s to 1year"),
+        (
+            "active_for = \"1h 30m\"",
+            "active_for = \"3y\"",
+            "rule[0].active_for: \"3y\" is out of range; write a time from 1s to 1year",
+        ),
         ("name = \"lab\"", "name = \" \"", "rule[0].name: \" \" is no name"),
         (
             "statement = \"the users of 2001:db8:a::/48 agreed\"",

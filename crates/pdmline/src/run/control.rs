@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::anyhow;
-use dataplane::Idle;
-use dpdk::{Calibrator, Eal};
+use dataplane::{Engine, Idle};
+use dpdk::{Calibrator, Eal, Scope};
 use stats::{Collector, Counters, Report};
 
 use super::activation::{Activations, Remaining};
@@ -15,10 +15,13 @@ use super::shares::Share;
 use super::signals::Ending;
 use super::summary::Summary;
 use super::{Args, say};
-use crate::config::{Config, Rule};
+use crate::config::{Config, Core, Rule};
 
 /// How often recorders are taken and the clock is refined: more often than anybody looks.
 const TICK: Duration = Duration::from_millis(100);
+
+/// A running worker, which leaves its engine.
+type Launched<'scope> = dpdk::Worker<'scope, Engine<'scope>>;
 
 /// What is known of the workers, apart from them.
 pub(super) struct Control<'a> {
@@ -66,35 +69,46 @@ impl<'a> Control<'a> {
         let stop = AtomicBool::new(false);
         eal.scope(|scope| {
             let mut workers = Vec::new();
-            let mut launched = Ok(());
-            for Share { core, mut worker, counters, recorded } in shares {
-                self.counters.push(counters);
-                self.recorded.push(recorded);
-                let stop = &stop;
-                let work = move || {
-                    let _others = StopsOthers(stop);
-                    worker.run(idle, stop);
-                    worker.into_engine()
-                };
-                match scope.launch(core.number(), work) {
-                    Ok(worker) => workers.push((core, worker)),
-                    Err(error) => launched = Err(error),
-                }
-            }
-            let watched = if launched.is_ok() { self.watch(ending, &stop) } else { Ok(()) };
+            let launched = shares.into_iter().try_for_each(|share| {
+                workers.push((share.core, self.launch(scope, share, idle, &stop)?));
+                Ok(())
+            });
+            let watched = launched.and_then(|()| self.watch(ending, &stop));
             stop.store(true, Relaxed);
-            let mut joined = Ok(());
-            for (core, worker) in workers {
-                match worker.join() {
-                    Ok(mut engine) => self.collector.fold(engine.recorders_mut()),
-                    Err(_) => {
-                        joined = Err(anyhow!("the worker on core {core} failed: please report what it said"))
-                    }
+            watched.and(self.join(workers))
+        })
+    }
+
+    fn launch<'scope>(
+        &mut self,
+        scope: &'scope Scope<'scope, '_>,
+        share: Share<'scope>,
+        idle: Idle,
+        stop: &'scope AtomicBool,
+    ) -> Result<Launched<'scope>, dpdk::Error> {
+        let Share { core, mut worker, counters, recorded } = share;
+        self.counters.push(counters);
+        self.recorded.push(recorded);
+        scope.launch(core.number(), move || {
+            let _others = StopsOthers(stop);
+            worker.run(idle, stop);
+            worker.into_engine()
+        })
+    }
+
+    /// Waits for the workers, and takes what they recorded last.
+    fn join(&mut self, workers: Vec<(Core, Launched<'_>)>) -> anyhow::Result<()> {
+        let mut joined = Ok(());
+        for (core, worker) in workers {
+            match worker.join() {
+                Ok(mut engine) => self.collector.fold(engine.recorders_mut()),
+                Err(_) => {
+                    joined = Err(anyhow!("the worker on core {core} failed: please report what it said"))
                 }
             }
-            self.collect();
-            launched.map_err(Into::into).and(watched).and(joined)
-        })
+        }
+        self.collect();
+        joined
     }
 
     /// Watches the workers until the end is wanted.
