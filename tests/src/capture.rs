@@ -19,19 +19,18 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Starts to capture on these interfaces of a namespace into one file, and returns once it does. Of each interface
-    /// only packets of the given direction: `inbound`, `outbound`, or empty for both.
+    /// Starts to capture on an interface of a namespace, and returns once it does: only packets of the given direction,
+    /// `inbound` or `outbound`, or empty for both.
+    ///
+    /// One interface each, for with several dumpcap puts packets through a queue of its own, and loses some there.
     ///
     /// # Errors
     ///
     /// If dumpcap cannot capture there.
-    pub fn start(namespace: &Namespace, interfaces: &[&str], direction: &str, file: &Path) -> Result<Self> {
+    pub fn start(namespace: &Namespace, interface: &str, direction: &str, file: &Path) -> Result<Self> {
         let mut command = namespace.command("dumpcap");
-        // Its own kernel buffer of 64 MiB, so that it loses nothing while others keep the CPUs busy.
-        command.args(["-q", "-B", "64", "-w"]).arg(file);
-        for interface in interfaces {
-            command.args(["-i", interface, "-f", direction]);
-        }
+        // A kernel buffer of 64 MiB, so that nothing is lost while others keep the CPUs busy.
+        command.args(["-q", "-B", "64", "-i", interface, "-f", direction, "-w"]).arg(file);
         let mut child = command.stderr(Stdio::piped()).spawn().context("cannot start dumpcap")?;
         let messages = BufReader::new(child.stderr.take().context("dumpcap has no standard error")?);
         let mut capture = Self { child, messages, file: file.to_owned() };
@@ -39,7 +38,7 @@ impl Capture {
         Ok(capture)
     }
 
-    /// It names its file when all interfaces are open.
+    /// It names its file when the interface is open.
     fn wait_until_it_captures(&mut self) -> Result<()> {
         let mut said = String::new();
         loop {
@@ -63,11 +62,9 @@ impl Capture {
         let status = self.child.wait()?;
         ensure!(status.success(), "dumpcap ended with {status}: {said}");
         // Packets received/dropped on interface 'host': 12/0 (pcap:0/dumpcap:0/flushed:0/ps_ifdrop:0) (100.0%)
-        let counts: Vec<&str> =
-            said.lines().filter(|line| line.starts_with("Packets received/dropped")).collect();
-        ensure!(!counts.is_empty(), "dumpcap counted nothing: {said}");
-        let lossless = |line: &&str| line.split_whitespace().any(|word| word.ends_with("/0"));
-        ensure!(counts.iter().all(lossless), "dumpcap lost packets: {said}");
+        let counts = said.lines().find(|line| line.starts_with("Packets received/dropped"));
+        let lossless = counts.is_some_and(|line| line.split_whitespace().any(|word| word.ends_with("/0")));
+        ensure!(lossless, "dumpcap lost packets: {said}");
         Ok(self.file.clone())
     }
 }

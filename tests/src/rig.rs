@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::appliance::{Appliance, Settings};
 use crate::network::{Host, MIDDLE, Network};
-use crate::program::finish;
+use crate::program::text_of;
 
 /// How long the first ping through may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,7 +71,7 @@ impl Rig {
     fn wait_until_packets_pass(&mut self) -> Result<()> {
         let start = Instant::now();
         let Network { a, b, .. } = &self.network;
-        while ping(a, b, 1).is_err() {
+        while ping_for(1, a, b, 1).is_err() {
             self.appliances.iter_mut().try_for_each(Appliance::check_alive)?;
             let said: Vec<String> = self.appliances.iter().map(Appliance::said).collect();
             ensure!(
@@ -122,13 +122,18 @@ fn every_packet_is_accounted_for(report: &Value) -> Result<()> {
 ///
 /// If one was not.
 pub fn ping(from: &Host, to: &Host, count: u32) -> Result<()> {
-    let mut ping = from.namespace.command("ping");
-    let count = count.to_string();
-    ping.args(["-6", "-q", "-c", &count, "-i", "0.1", "-W", "1"]).arg(to.address.to_string());
-    let output = finish(&mut ping)?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(said.contains(" 0% packet loss"), "pings were lost: {said}");
+    // Without a deadline ping waits only two round trips for the last answer, which a busy machine may take longer for.
+    let said = ping_for(10, from, to, count)?;
+    let unanswered = (1..=count).find(|number| !said.contains(&format!("icmp_seq={number} ")));
+    ensure!(unanswered.is_none(), "ping {unanswered:?} was not answered: {said}");
     Ok(())
+}
+
+/// Pings until `count` answers came, which must be in the given time.
+fn ping_for(seconds: u32, from: &Host, to: &Host, count: u32) -> Result<String> {
+    let mut ping = from.namespace.command("ping");
+    ping.args(["-6", "-i", "0.1", "-c", &count.to_string(), "-w", &seconds.to_string()]);
+    text_of(ping.arg(to.address.to_string()))
 }
 
 /// Whether the kernel of a host sent any TCP segment twice.
