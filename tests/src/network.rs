@@ -19,6 +19,11 @@ pub const HOST_INTERFACE: &str = "host";
 pub const MIDDLE: [Pair; 2] =
     [Pair { host: "host-a", wire: "wire-a" }, Pair { host: "host-b", wire: "wire-b" }];
 
+/// The local prefix of host A.
+pub const PREFIX_A: &str = "2001:db8:a::/64";
+/// The local prefix of host B.
+pub const PREFIX_B: &str = "2001:db8:b::/64";
+
 /// What hosts send.
 const HOST_MTU: u16 = 1500;
 /// What the wire carries: full segments with the option in them, too.
@@ -54,11 +59,6 @@ pub struct Network {
     // Dropped last: the next rig may start when the namespaces are gone.
     _lock: File,
 }
-
-/// The local prefix of host A.
-pub const PREFIX_A: &str = "2001:db8:a::/64";
-/// The local prefix of host B.
-pub const PREFIX_B: &str = "2001:db8:b::/64";
 
 impl Network {
     /// Makes it, once no other rig of this machine is at work.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 /// The `pdmline` of this workspace, built first, so that a test never judges an old one.
 ///
@@ -63,7 +63,6 @@ pub fn text_of(command: &mut Command) -> Result<String> {
 ///
 /// If the child is gone.
 pub fn signal(child: &std::process::Child, signal: nix::sys::signal::Signal) -> Result<()> {
-    let pid = i32::try_from(child.id())?;
-    ensure!(pid > 0, "no process");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).context("the process has ended already")
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id())?);
+    nix::sys::signal::kill(pid, signal).context("the process has ended already")
 }

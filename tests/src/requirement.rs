@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 pub enum Requirement {
     /// What the namespace rig takes: root's rights, its tools, two cores, and a kernel or container that allows network
     /// namespaces and veth.
-    Rig,
+    Namespaces,
     /// This program.
     Program(&'static str),
 }
@@ -19,7 +19,7 @@ impl Requirement {
     /// Why it is not met, if it is not.
     fn missing(self) -> Option<String> {
         match self {
-            Self::Rig => missing_for_a_rig(),
+            Self::Namespaces => missing_for_a_rig(),
             Self::Program(name) => {
                 let found =
                     Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();

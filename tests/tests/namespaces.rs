@@ -10,7 +10,7 @@ use pdmline_tests::capture::Capture;
 use pdmline_tests::exchange::exchange;
 use pdmline_tests::network::{HOST_INTERFACE, MIDDLE, Network};
 use pdmline_tests::require;
-use pdmline_tests::requirement::Requirement::{Program, Rig as ARig};
+use pdmline_tests::requirement::Requirement::{Namespaces, Program};
 use pdmline_tests::rig::{Middle, Rig, ping, retransmissions, total};
 use pdmline_tests::transfer::transfer;
 use pdmline_tests::tshark::count;
@@ -20,7 +20,7 @@ mod through_bridges {
 
     #[test]
     fn hosts_talk() -> Result<()> {
-        require!(ARig);
+        require!(Namespaces);
         let rig = Rig::start(Middle::Bridges, "any")?;
         hosts_talk_through(&rig.network)
     }
@@ -31,19 +31,19 @@ mod through_one_process {
 
     #[test]
     fn hosts_talk() -> Result<()> {
-        require!(ARig);
+        require!(Namespaces);
         bulk(Middle::OneProcess)
     }
 
     #[test]
     fn server_delay_is_what_the_server_took() -> Result<()> {
-        require!(ARig);
+        require!(Namespaces);
         server_delay(Middle::OneProcess)
     }
 
     #[test]
     fn the_wire_carries_pdm_and_the_hosts_see_none() -> Result<()> {
-        require!(ARig, Program("tshark"));
+        require!(Namespaces, Program("tshark"));
         captures(Middle::OneProcess)
     }
 }
@@ -53,26 +53,26 @@ mod through_two_processes {
 
     #[test]
     fn hosts_talk() -> Result<()> {
-        require!(ARig);
+        require!(Namespaces);
         bulk(Middle::TwoProcesses)
     }
 
     #[test]
     fn server_delay_is_what_the_server_took() -> Result<()> {
-        require!(ARig);
+        require!(Namespaces);
         server_delay(Middle::TwoProcesses)
     }
 
     #[test]
     fn the_wire_carries_pdm_and_the_hosts_see_none() -> Result<()> {
-        require!(ARig, Program("tshark"));
+        require!(Namespaces, Program("tshark"));
         captures(Middle::TwoProcesses)
     }
 
     /// net_af_packet may give two processes the same fan-out group, and EAL then goes on without the port.
     #[test]
     fn started_together_they_come_up_every_time() -> Result<()> {
-        require!(ARig);
+        require!(Namespaces);
         for round in 1..=20 {
             let come_up_and_end = || Rig::start(Middle::TwoProcesses, "any")?.stop();
             come_up_and_end().with_context(|| format!("round {round} of 20"))?;
