@@ -1,6 +1,6 @@
 //! Questions and answers over UDP, with a server that thinks for a while and times itself.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -23,11 +23,13 @@ pub fn exchange(client: &Host, server: &Host, think: Duration, count: u32) -> Re
     let service = server.namespace.within(|| Ok(UdpSocket::bind((server.address, 0))?))?;
     let address = service.local_addr()?;
     service.set_read_timeout(Some(LOST))?;
+    // All open at once: the kernel would otherwise hand out a port twice now and then.
+    let open = || -> Result<UdpSocket> { Ok(UdpSocket::bind((client.address, 0))?) };
+    let clients = client.namespace.within(|| (0..count).map(|_| open()).collect::<Result<Vec<_>>>())?;
 
     let (asked, served) = std::thread::scope(|scope| {
         let serving = scope.spawn(|| serve(&service, think, count));
-        let asked =
-            client.namespace.within(|| (0..count).try_for_each(|number| ask(client, address, number)));
+        let asked = clients.iter().zip(0..).try_for_each(|(client, number)| ask(client, address, number));
         (asked, serving.join())
     });
     asked?;
@@ -36,14 +38,13 @@ pub fn exchange(client: &Host, server: &Host, think: Duration, count: u32) -> Re
     delays.get(delays.len() / 2).copied().context("no question was asked")
 }
 
-fn ask(client: &Host, server: std::net::SocketAddr, number: u32) -> Result<()> {
-    let socket = UdpSocket::bind((client.address, 0))?;
-    socket.set_read_timeout(Some(LOST))?;
-    socket.connect(server)?;
+fn ask(client: &UdpSocket, server: SocketAddr, number: u32) -> Result<()> {
+    client.set_read_timeout(Some(LOST))?;
+    client.connect(server)?;
     let question = number.to_be_bytes();
-    socket.send(&question)?;
+    client.send(&question)?;
     let mut answer = [0; 64];
-    let len = socket.recv(&mut answer).with_context(|| format!("no answer to question {number}"))?;
+    let len = client.recv(&mut answer).with_context(|| format!("no answer to question {number}"))?;
     ensure!(answer[..len] == question, "a wrong answer to question {number}");
     Ok(())
 }
