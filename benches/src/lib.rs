@@ -5,7 +5,7 @@
 
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has to stop")]
 
-use flow::{ClockTolerance, Instant, Key, KeyHasher, PairId, PsnStart, Settings, Shard, Side, TickRate};
+use flow::{Instant, Key, KeyHasher, PairId, PsnStart, Settings, Shard, Side, TickRate};
 use memmap2::{Advice, MmapMut};
 use pdm::{Psn, look};
 
@@ -64,13 +64,7 @@ pub fn memory(flows: usize) -> MmapMut {
 /// # Panics
 /// If `memory` is too small for them.
 pub fn shard(memory: &mut [u8], flows: u32) -> (Shard<'_>, Vec<Key>) {
-    let settings = Settings {
-        hasher: KeyHasher::new([1, 2, 3, 4]),
-        psn_start: PsnStart::At(Psn::default()),
-        lifetime: None,
-        tolerance: ClockTolerance::default(),
-        log_packets: Settings::LOG_PACKETS,
-    };
+    let settings = Settings::new(KeyHasher::new([1, 2, 3, 4]), PsnStart::At(Psn::default()));
     let mut shard = Shard::new(memory, settings).expect("the memory is large enough");
     let keys: Vec<_> = (0..flows).map(key).collect();
     for key in &keys {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use flow::{Answer, FlowId, Hash, Instant, Key, PairId, Progress, Reception, Shard, Side, Span, TickRate};
 use pdm::{Attos, Insertion, Limits, Look, PdmAt, PdmOption, Skip};
-use stats::{Counters, Metric, Recorders};
+use stats::{Counters, Metric, Recorders, RuleId};
 
 use crate::rules::{Action, Rules, Selection};
 use crate::{BURST, Clock, Packet};
@@ -53,13 +53,17 @@ pub struct Engine<'m> {
     rules: Rules,
     counters: Arc<Counters>,
     recorders: Recorders,
+    /// Packets of the last burst that each rule selected, and then those that none did.
+    selected: Box<[u32]>,
 }
 
 impl<'m> Engine<'m> {
     /// An engine on `shard` that counts in `counters`, which nobody else writes.
     #[must_use]
     pub fn new(shard: Shard<'m>, rules: Rules, counters: Arc<Counters>) -> Self {
-        Self { shard, rules, counters, recorders: Recorders::new() }
+        let recorders = Recorders::new(rules.count());
+        let selected = vec![0; rules.count() + 1].into_boxed_slice();
+        Self { shard, rules, counters, recorders, selected }
     }
 
     /// What it counts.
@@ -91,12 +95,30 @@ impl<'m> Engine<'m> {
             stage.push(self.look(packet, arrival, pair, received));
         }
         self.prefetch(&stage);
+        self.selected.fill(0);
         let moment = Moment { received, now: clock.now(), rate: clock.rate() };
         for (packet, selected) in burst.iter_mut().zip(stage) {
+            self.count_selected(&selected);
             let done = selected.and_then(|selected| self.rewrite(packet, &selected, pair, &moment));
             self.count(done);
         }
         self.counters.packets.add(burst.len() as u64);
+    }
+
+    #[inline]
+    fn count_selected(&mut self, selected: &Result<Selected, Skip>) {
+        let none = self.rules.count();
+        let rule = selected.as_ref().map_or(none, |selected| selected.selection.rule.index());
+        self.selected[rule] += 1;
+    }
+
+    /// Counts `nanos` as the time that each packet of the last burst was inside.
+    pub(crate) fn record_residence(&mut self, nanos: u64) {
+        for (rule, &packets) in (0..).map(RuleId::new).zip(&self.selected) {
+            if packets > 0 {
+                self.recorders.record_times(rule, Metric::Residence, nanos, packets);
+            }
+        }
     }
 
     /// Looks at a packet and asks the rules about it.
@@ -146,7 +168,7 @@ impl<'m> Engine<'m> {
         moment: &Moment,
     ) -> Result<Done, Skip> {
         match (selected.selection, selected.side) {
-            (Selection { over: true, action }, Side::Wire) => {
+            (Selection { over: true, action, .. }, Side::Wire) => {
                 self.strip_after_the_end(packet, selected, action, moment)
             }
             (Selection { over: true, .. }, Side::Host) => Err(Skip::NotSelected),
@@ -167,6 +189,7 @@ impl<'m> Engine<'m> {
     ) -> Result<Done, Skip> {
         let flow = self.shard.find(selected.hash, &selected.key, moment.now);
         if flow.is_none() && !self.shard.has_room(selected.hash) {
+            self.shard.refuse();
             return Err(Skip::TableFull);
         }
         if let Some(at) = &selected.pdm {
@@ -185,13 +208,20 @@ impl<'m> Engine<'m> {
         packet.grow_front(place.growth()).map_err(|_| Skip::NoHeadroom)?;
         // Room was found above, so the packet that has grown gets its option.
         let flow = self.flow(flow, selected, moment.now)?;
-        self.insert(packet, &place, flow, moment);
+        self.insert(packet, &place, flow, selected.selection.rule, moment);
         Ok(Done::Inserted)
     }
 
     /// Writes the option of a packet that leaves on `flow` into its place.
     #[inline]
-    fn insert<P: Packet>(&mut self, packet: &mut P, place: &Insertion, flow: FlowId, moment: &Moment) {
+    fn insert<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        place: &Insertion,
+        flow: FlowId,
+        rule: RuleId,
+        moment: &Moment,
+    ) {
         let departure = self.shard.depart(flow, moment.now, moment.rate);
         place.apply(packet.bytes_mut(), &departure.option);
         packet.shrink_front(place.shrinkage());
@@ -199,7 +229,7 @@ impl<'m> Engine<'m> {
             self.counters.clock_backwards.add(departure.clock_backwards.into());
         }
         if let Some(delay) = departure.local_delay {
-            self.recorders.record(Metric::LocalDelay, moment.nanos(delay));
+            self.recorders.record(rule, Metric::LocalDelay, moment.nanos(delay));
         }
     }
 
@@ -222,7 +252,7 @@ impl<'m> Engine<'m> {
         if let Ok(flow) = flow {
             let option = PdmOption::read(packet.bytes(), at);
             let reception = self.shard.arrive(flow, &option, moment.received, moment.rate);
-            self.note(&reception);
+            self.note(&reception, selected.selection.rule);
         }
         // Without room for the flow too: no host is surprised under overload.
         if action.strip && !native {
@@ -267,7 +297,7 @@ impl<'m> Engine<'m> {
 
     /// Counts and records what an option told.
     #[inline]
-    fn note(&mut self, reception: &Reception) {
+    fn note(&mut self, reception: &Reception, rule: RuleId) {
         let counters = &self.counters;
         match reception.progress {
             Progress::Forward { lost } => counters.lost.add(lost.into()),
@@ -285,18 +315,18 @@ impl<'m> Engine<'m> {
             Answer::Nonsense => counters.nonsense.add(1),
             Answer::Uncertain { total, server } => {
                 counters.uncertain.add(1);
-                self.record(total, server);
+                self.record(rule, total, server);
             }
             Answer::Measured { total, server, network } => {
-                self.record(total, server);
-                self.recorders.record(Metric::NetworkRtt, network.nanos());
+                self.record(rule, total, server);
+                self.recorders.record(rule, Metric::NetworkRtt, network.nanos());
             }
         }
     }
 
-    fn record(&mut self, total: Attos, server: Attos) {
-        self.recorders.record(Metric::TotalRtt, total.nanos());
-        self.recorders.record(Metric::ServerDelay, server.nanos());
+    fn record(&mut self, rule: RuleId, total: Attos, server: Attos) {
+        self.recorders.record(rule, Metric::TotalRtt, total.nanos());
+        self.recorders.record(rule, Metric::ServerDelay, server.nanos());
     }
 
     fn count(&self, done: Result<Done, Skip>) {
@@ -315,6 +345,8 @@ impl<'m> Engine<'m> {
         let census = self.shard.census();
         self.counters.flows_created.set(census.created);
         self.counters.flows_expired.set(census.expired);
+        self.counters.flows_evicted.set(census.evicted);
+        self.counters.flows_refused.set(census.refused);
         self.counters.flows_live.set(census.live);
     }
 }

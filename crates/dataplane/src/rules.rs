@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use flow::{Instant, Key};
 use ipnet::Ipv6Net;
 use pdm::{Look, protocol};
+use stats::RuleId;
 
 /// What is done to the packets of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +128,7 @@ fn allows(ports: &[RangeInclusive<u16>], port: u16) -> bool {
 /// What the rules say of a packet that one of them selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Selection {
+    pub(crate) rule: RuleId,
     pub(crate) action: Action,
     /// The rule has ended: its flows' options are still stripped, and nothing else is done.
     pub(crate) over: bool,
@@ -143,12 +145,22 @@ impl Rules {
         Self(rules)
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn rules(&self) -> impl Iterator<Item = (RuleId, &Rule)> {
+        (0..).map(RuleId::new).zip(&self.0)
+    }
+
     /// What is to be done to the packet of `key` and `look` at `now`; `None` when no rule selects it.
     #[inline]
     pub(crate) fn select(&self, key: &Key, look: &Look, now: Instant) -> Option<Selection> {
         let mut ended = None;
-        for rule in self.0.iter().filter(|rule| rule.selects(key, look)) {
-            let selection = Selection { action: rule.action, over: rule.is_over(now) };
+        for (id, rule) in self.rules().filter(|(_, rule)| rule.selects(key, look)) {
+            let selection = Selection { rule: id, action: rule.action, over: rule.is_over(now) };
             if !selection.over {
                 return Some(selection);
             }

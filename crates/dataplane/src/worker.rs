@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use flow::{Instant, Side, Span};
-use stats::{Drop, Exchange, Metric};
+use stats::{Drop, Exchange};
 
 use crate::engine::{Arrival, Engine, Pair};
 use crate::{Burst, Clock, Receive, Transmit};
@@ -117,15 +117,9 @@ where
         if !burst.is_empty() {
             self.engine.counters().dropped[Drop::TransmitFull.index()].add(burst.len() as u64);
         }
-        self.record_residence(received, count - burst.len());
-        count
-    }
-
-    fn record_residence(&mut self, received: Instant, sent: usize) {
         let residence = self.clock.now().saturating_since(received);
-        let nanos = self.clock.rate().attos(residence).nanos();
-        let times = u32::try_from(sent).unwrap_or(u32::MAX);
-        self.engine.recorders_mut().record_times(Metric::Residence, nanos, times);
+        self.engine.record_residence(self.clock.rate().attos(residence).nanos());
+        count
     }
 
     /// Ends the worker: what it recorded and did not exchange yet.

@@ -11,7 +11,7 @@ use dataplane::{
     Action, Arrival, Burst, Clock, Engine, Idle, Packet, Pair, Protocol, Receive, Rule, Rules, Transmit, Way,
     Worker,
 };
-use flow::{ClockTolerance, Instant, KeyHasher, PairId, PsnStart, Settings, Shard, Side, Span, TickRate};
+use flow::{Instant, KeyHasher, PairId, PsnStart, Settings, Shard, Side, Span, TickRate};
 use ipnet::Ipv6Net;
 use pdm::{Limits, Psn, Skip};
 use stats::{Collector, Counters, Drop, Metric};
@@ -35,11 +35,9 @@ impl Clock for &TestClock {
 
 fn settings() -> Settings {
     Settings {
-        hasher: KeyHasher::new([1, 2, 3, 4]),
-        psn_start: PsnStart::At(Psn::new(7)),
         lifetime: Some(Span::from_ticks(60_000 * MILLISECOND)),
-        tolerance: ClockTolerance::default(),
         log_packets: LOG_PACKETS,
+        ..Settings::new(KeyHasher::new([1, 2, 3, 4]), PsnStart::At(Psn::new(7)))
     }
 }
 
@@ -120,7 +118,7 @@ fn out_with_the_option_and_back_without_it() {
         assert_eq!(counters.packets.get(), 2);
         assert_eq!(counters.inserted.get(), 1);
         assert_eq!((counters.observed.get(), counters.stripped.get()), (1, 1));
-        let mut collector = Collector::new();
+        let mut collector = Collector::new(1);
         collector.fold(engine.recorders_mut());
         let total = collector.summary(Metric::TotalRtt).unwrap();
         assert_eq!((total.count, total.min_ns / 100_000), (1, 99));
@@ -173,7 +171,7 @@ fn a_rule_that_has_ended_strips_for_its_flows_and_does_nothing_else() {
 
         assert_eq!(counters.skipped[Skip::NotSelected.index()].get(), 3);
         assert_eq!((counters.observed.get(), counters.stripped.get()), (0, 1));
-        let mut collector = Collector::new();
+        let mut collector = Collector::new(1);
         collector.fold(engine.recorders_mut());
         assert_eq!(collector.summary(Metric::TotalRtt), None);
     });
@@ -231,7 +229,7 @@ fn a_worker_serves_both_ways_and_ends_clean() {
                 transmit: HeapQueue::default(),
             },
         ];
-        let (exchange, core) = stats::exchange();
+        let (exchange, core) = stats::exchange(1);
         let mut worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(MILLISECOND));
         assert_eq!(worker.step(), 33);
         assert_eq!(worker.step(), 8);
@@ -241,7 +239,7 @@ fn a_worker_serves_both_ways_and_ends_clean() {
 
         assert_eq!((counters.packets.get(), counters.inserted.get()), (41, 40));
         assert_eq!(counters.flows_live.get(), 40);
-        let mut collector = Collector::new();
+        let mut collector = Collector::new(1);
         core.collect(|recorders| collector.fold(recorders));
         assert_eq!(collector.summary(Metric::Residence).unwrap().count, 41);
     });
@@ -271,7 +269,7 @@ fn what_a_port_does_not_take_is_dropped_and_counted_after_some_tries() {
         let mut port = Narrow { room: 4, asked: Cell::new(0) };
         let receive = HeapQueue::of(outgoing.iter().map(Vec::as_slice));
         let ways = vec![Way { pair: PAIR, from: Side::Host, receive, transmit: &mut port }];
-        let (exchange, _core) = stats::exchange();
+        let (exchange, _core) = stats::exchange(0);
         let mut worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(MILLISECOND));
         worker.step();
         drop(worker);

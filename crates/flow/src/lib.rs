@@ -24,5 +24,5 @@ pub use hash::{Hash, KeyHasher};
 pub use key::{Key, PairId, Side};
 pub use loss::Progress;
 pub use measure::{Answer, ClockTolerance};
-pub use shard::{Census, FlowId, Full, PsnStart, Reception, Settings, Shard};
+pub use shard::{Census, FlowId, Full, PsnStart, Reception, Settings, Shard, WhenFull};
 pub use time::{Instant, Span, TickRate};

@@ -35,6 +35,16 @@ impl PsnStart {
     }
 }
 
+/// What happens to a new flow when there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// It is refused: a flood never pushes an established flow out.
+    #[default]
+    Refuse,
+    /// It takes the place of the idlest flow near its own place.
+    Evict,
+}
+
 /// How a shard is to behave.
 #[derive(Debug)]
 pub struct Settings {
@@ -44,6 +54,8 @@ pub struct Settings {
     pub psn_start: PsnStart,
     /// A flow ends when it was idle for longer than this; `None` for never.
     pub lifetime: Option<Span>,
+    /// What happens when the table is full.
+    pub when_full: WhenFull,
     /// How wrong peers' clocks may run.
     pub tolerance: ClockTolerance,
     /// How many packets in flight the send log is to hold.
@@ -51,6 +63,19 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What suits most: flows that never end, refusal when the table is full, a send log of [`Settings::LOG_PACKETS`].
+    #[must_use]
+    pub fn new(hasher: KeyHasher, psn_start: PsnStart) -> Self {
+        Self {
+            hasher,
+            psn_start,
+            lifetime: None,
+            when_full: WhenFull::default(),
+            tolerance: ClockTolerance::default(),
+            log_packets: Self::LOG_PACKETS,
+        }
+    }
+
     /// Packets in flight that a shard remembers if nothing else is asked for.
     pub const LOG_PACKETS: usize = 1 << 18;
 }
@@ -81,6 +106,10 @@ pub struct Census {
     pub created: u64,
     /// Flows that ended for idleness.
     pub expired: u64,
+    /// Flows that had to make room.
+    pub evicted: u64,
+    /// Flows that found none.
+    pub refused: u64,
 }
 
 /// One worker's flows and their send log.
@@ -92,8 +121,7 @@ pub struct Shard<'m> {
     serial: u32,
     /// Where [`Shard::expire`] goes on.
     hand: u32,
-    created: u64,
-    expired: u64,
+    census: Census,
 }
 
 /// Octets that the parts of a shard's memory are aligned to.
@@ -117,7 +145,7 @@ impl<'m> Shard<'m> {
         let (given, needed) = (memory.len(), Self::memory_for(1, settings.log_packets));
         let parts = Self::divide(memory, settings.log_packets);
         let (table, log) = parts.ok_or(Error::TooLittleMemory { given, needed })?;
-        Ok(Self { table, log, settings, serial: 1, hand: 0, created: 0, expired: 0 })
+        Ok(Self { table, log, settings, serial: 1, hand: 0, census: Census::default() })
     }
 
     /// Cuts `memory` into the send log, the buckets and the entries.
@@ -172,7 +200,7 @@ impl<'m> Shard<'m> {
         let index = self.table.find(hash, key)?;
         if self.is_over(self.table.entry(index), now) {
             self.table.remove(hash, index);
-            self.expired += 1;
+            self.census.expired += 1;
             return None;
         }
         Some(FlowId(index))
@@ -181,7 +209,12 @@ impl<'m> Shard<'m> {
     /// Whether a flow whose key hashes to `hash` could be created.
     #[must_use]
     pub fn has_room(&self, hash: Hash) -> bool {
-        self.table.has_room(hash)
+        self.table.has_room(hash) || self.evictable(hash).is_some()
+    }
+
+    /// Counts a flow that found no room, of which the caller knew before it tried.
+    pub fn refuse(&mut self) {
+        self.census.refused += 1;
     }
 
     /// Creates the flow of `key`, which hashes to `hash` and is not there.
@@ -189,12 +222,31 @@ impl<'m> Shard<'m> {
     /// # Errors
     /// [`Full`] when there is no room.
     pub fn create(&mut self, hash: Hash, key: &Key, now: Instant) -> Result<FlowId, Full> {
+        if !self.table.has_room(hash) {
+            self.make_room(hash)?;
+        }
         let index = self.table.insert(hash).ok_or(Full)?;
         let first = self.settings.psn_start.draw();
         self.table.entry_mut(index).occupy(*key, self.serial, first, now);
         self.serial = self.serial.checked_add(1).unwrap_or(1);
-        self.created += 1;
+        self.census.created += 1;
         Ok(FlowId(index))
+    }
+
+    /// Lets a flow go for one that hashes to `hash`, or counts that none may.
+    fn make_room(&mut self, hash: Hash) -> Result<(), Full> {
+        let Some(idlest) = self.evictable(hash) else {
+            self.refuse();
+            return Err(Full);
+        };
+        let evicted = self.settings.hasher.hash(&self.table.entry(idlest).key);
+        self.table.remove(evicted, idlest);
+        self.census.evicted += 1;
+        Ok(())
+    }
+
+    fn evictable(&self, hash: Hash) -> Option<EntryIndex> {
+        (self.settings.when_full == WhenFull::Evict).then(|| self.table.idlest_near(hash)).flatten()
     }
 
     /// Whether the flow's host speaks PDM itself.
@@ -271,7 +323,7 @@ impl<'m> Shard<'m> {
             if entry.is_live() && self.is_over(entry, now) {
                 let hash = self.settings.hasher.hash(&entry.key);
                 self.table.remove(hash, index);
-                self.expired += 1;
+                self.census.expired += 1;
             }
         }
     }
@@ -283,7 +335,7 @@ impl<'m> Shard<'m> {
     /// How many flows there are and were.
     #[must_use]
     pub fn census(&self) -> Census {
-        Census { live: self.table.live().into(), created: self.created, expired: self.expired }
+        Census { live: self.table.live().into(), ..self.census }
     }
 }
 

@@ -141,6 +141,13 @@ impl<'m> Table<'m> {
         Some(index)
     }
 
+    /// Of the entries in a key's two buckets the one that was idle for longest; `None` when both are empty.
+    pub(crate) fn idlest_near(&self, hash: Hash) -> Option<EntryIndex> {
+        let buckets = hash.buckets(self.buckets.len());
+        let slots = buckets.into_iter().flat_map(|bucket| self.buckets[bucket].entries);
+        slots.filter_map(EntryIndex::from_slot).min_by_key(|&index| self.entry(index).last_seen)
+    }
+
     fn free_entry(&self) -> Option<EntryIndex> {
         EntryIndex::from_slot(self.free).or_else(|| {
             ((self.untouched as usize) < self.entries.len()).then_some(EntryIndex(self.untouched))

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use flow::{
-    Answer, Census, ClockTolerance, Full, Instant, Key, KeyHasher, PairId, Progress, PsnStart, Settings,
-    Shard, Side, Span, TickRate,
+    Answer, Census, Full, Instant, Key, KeyHasher, PairId, Progress, PsnStart, Settings, Shard, Side, Span,
+    TickRate, WhenFull,
 };
 use pdm::{Attos, PdmOption, Psn, ScaledTime};
 use proptest::prelude::*;
@@ -20,11 +20,9 @@ fn at(nanoseconds: u64) -> Instant {
 
 fn settings(first: u16, lifetime: Option<u64>, log_packets: usize) -> Settings {
     Settings {
-        hasher: KeyHasher::new([1, 2, 3, 4]),
-        psn_start: PsnStart::At(Psn::new(first)),
         lifetime: lifetime.map(Span::from_ticks),
-        tolerance: ClockTolerance::default(),
         log_packets,
+        ..Settings::new(KeyHasher::new([1, 2, 3, 4]), PsnStart::At(Psn::new(first)))
     }
 }
 
@@ -143,13 +141,28 @@ fn a_full_table_refuses_and_keeps_what_it_has() {
         for &(port, flow) in &created {
             assert_eq!(shard.find(shard.hash(&key(port)), &key(port), at(10 * SECOND)), Some(flow));
         }
-        assert_eq!(shard.census(), Census { live: 8, created: 8, expired: 0 });
+        let full = shard.census();
+        assert_eq!(full, Census { live: 8, created: 8, refused: 92, ..Census::default() });
 
         shard.expire(at(11 * SECOND), 3);
-        assert_eq!(shard.census(), Census { live: 5, created: 8, expired: 3 });
+        assert_eq!(shard.census(), Census { live: 5, expired: 3, ..full });
         shard.expire(at(11 * SECOND), 5);
-        assert_eq!(shard.census(), Census { live: 0, created: 8, expired: 8 });
+        assert_eq!(shard.census(), Census { live: 0, expired: 8, ..full });
         assert!(shard.create(shard.hash(&key(50)), &key(50), at(11 * SECOND)).is_ok());
+    });
+}
+
+#[test]
+fn where_flows_make_room_the_idlest_near_goes() {
+    let settings = Settings { when_full: WhenFull::Evict, ..settings(0, None, 64) };
+    with_shard(8, settings, |mut shard| {
+        for port in 0..100 {
+            assert!(shard.has_room(shard.hash(&key(port))));
+            shard.create(shard.hash(&key(port)), &key(port), at(port.into())).unwrap();
+        }
+        assert_eq!(shard.census(), Census { live: 8, created: 100, evicted: 92, ..Census::default() });
+        let newest = key(99);
+        assert!(shard.find(shard.hash(&newest), &newest, at(100)).is_some());
     });
 }
 
@@ -161,7 +174,7 @@ fn a_flow_that_was_idle_too_long_starts_anew() {
         shard.arrive_plain(flow, at(SECOND));
         assert_eq!(shard.find(hash, &key(1), at(2 * SECOND)), Some(flow), "as long as its lifetime");
         assert_eq!(shard.find(hash, &key(1), at(2 * SECOND + 1)), None);
-        assert_eq!(shard.census(), Census { live: 0, created: 1, expired: 1 });
+        assert_eq!(shard.census(), Census { created: 1, expired: 1, ..Census::default() });
     });
 }
 

@@ -9,7 +9,7 @@ use anyhow::Context;
 use bytesize::ByteSize;
 use dataplane::memory::HeapPacket;
 use dataplane::{Action, Arrival, Clock, Engine, NoHeadroom, Packet, Pair, Prefix, Protocol, Rule, Rules};
-use flow::{ClockTolerance, Instant, PairId, PsnStart, Settings, Shard, TickRate};
+use flow::{Instant, PairId, PsnStart, Settings, Shard, TickRate};
 use ipnet::Ipv6Net;
 use pdm::{Limits, Psn, Skip};
 use stats::{Collector, Counters, Report};
@@ -105,15 +105,13 @@ fn pair(args: &Args) -> Pair {
 
 fn settings(args: &Args) -> anyhow::Result<Settings> {
     let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let psn_start = match args.initial_psn {
+        Some(psn) => PsnStart::At(Psn::new(psn)),
+        None => secret::psn_start()?,
+    };
     Ok(Settings {
-        hasher: secret::hasher()?,
-        psn_start: match args.initial_psn {
-            Some(psn) => PsnStart::At(Psn::new(psn)),
-            None => secret::psn_start()?,
-        },
         lifetime: args.lifetime.map(|time| TickRate::NANOSECONDS.span_of_nanos(nanos(time))),
-        tolerance: ClockTolerance::default(),
-        log_packets: Settings::LOG_PACKETS,
+        ..Settings::new(secret::hasher()?, psn_start)
     })
 }
 
@@ -166,10 +164,10 @@ impl Replay<'_> {
 
     fn into_report(mut self) -> Report {
         self.engine.expire(Instant::default(), 0);
-        let mut collector = Collector::new();
+        let mut collector = Collector::new(1);
         collector.fold(self.engine.recorders_mut());
         let (first, last) = self.span.unwrap_or_default();
-        Report::new([self.engine.counters()], &collector, Duration::from_nanos(last - first))
+        Report::new(&self.engine.counters().now(), &collector, Duration::from_nanos(last - first))
     }
 }
 

@@ -31,7 +31,7 @@ impl Drop {
     }
 }
 
-/// A number that only rises, with one writer.
+/// A number with one writer.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 
@@ -55,49 +55,125 @@ impl Counter {
     }
 }
 
-/// What one worker counts. Every packet is in exactly one of `inserted`, `observed`, `plain` and `skipped`.
-#[derive(Debug, Default)]
-pub struct Counters {
+/// Makes the counters and, from the same list, what they were at one moment.
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// What one worker counts. Every packet is in exactly one of `inserted`, `observed`, `plain` and `skipped`.
+        #[derive(Debug, Default)]
+        pub struct Counters {
+            $($(#[doc = $doc])+ pub $name: Counter,)+
+            /// Packets that were left alone, by [`Skip::index`].
+            pub skipped: [Counter; Skip::ALL.len()],
+            /// Packets that did not leave, by [`Drop::index`].
+            pub dropped: [Counter; Drop::ALL.len()],
+            /// Others' counters start in another cache line.
+            _apart: CachePadded<()>,
+        }
+
+        /// What [`Counters`] were at one moment.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct Counts {
+            $($(#[doc = $doc])+ pub $name: u64,)+
+            /// Packets that were left alone, by [`Skip::index`].
+            pub skipped: [u64; Skip::ALL.len()],
+            /// Packets that did not leave, by [`Drop::index`].
+            pub dropped: [u64; Drop::ALL.len()],
+        }
+
+        impl Counters {
+            /// What they are now. The worker goes on meanwhile, so sums may be off by a burst.
+            #[must_use]
+            pub fn now(&self) -> Counts {
+                Counts {
+                    $($name: self.$name.get(),)+
+                    skipped: self.skipped.each_ref().map(Counter::get),
+                    dropped: self.dropped.each_ref().map(Counter::get),
+                }
+            }
+        }
+
+        impl Counts {
+            /// Every number that is not by reason: its name, what it says in a sentence, and the number.
+            pub fn plain_ones(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($name), concat!($($doc),+), self.$name),)+].into_iter()
+            }
+        }
+
+        impl std::ops::AddAssign for Counts {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$name += other.$name;)+
+                for (ours, theirs) in self.skipped.iter_mut().zip(other.skipped) {
+                    *ours += theirs;
+                }
+                for (ours, theirs) in self.dropped.iter_mut().zip(other.dropped) {
+                    *ours += theirs;
+                }
+            }
+        }
+    };
+}
+
+counters! {
     /// Packets received.
-    pub packets: CachePadded<Counter>,
+    packets,
     /// Packets that left with an option of ours.
-    pub inserted: Counter,
+    inserted,
     /// Packets whose option was read.
-    pub observed: Counter,
+    observed,
     /// Packets that lost their option.
-    pub stripped: Counter,
+    stripped,
     /// Packets from the wire that were selected and had no option.
-    pub plain: Counter,
-    /// Packets that were left alone, by [`Skip::index`].
-    pub skipped: [Counter; Skip::ALL.len()],
-    /// Packets that did not leave, by [`Drop::index`].
-    pub dropped: [Counter; Drop::ALL.len()],
+    plain,
     /// Packets handed to the worker that owns their flow.
-    pub handed_over: Counter,
+    handed_over,
     /// Flows that were created.
-    pub flows_created: Counter,
+    flows_created,
     /// Flows that ended for idleness.
-    pub flows_expired: Counter,
+    flows_expired,
+    /// Flows that had to make room for others.
+    flows_evicted,
+    /// Flows that found no room.
+    flows_refused,
     /// Flows in the table.
-    pub flows_live: Counter,
+    flows_live,
+    /// Records of ended flows that nobody fetched in time.
+    flow_records_lost,
     /// Deltas that would have been negative.
-    pub clock_backwards: Counter,
+    clock_backwards,
     /// Answers with more server delay than round trip.
-    pub nonsense: Counter,
+    nonsense,
     /// Answers whose network share drowns in the error.
-    pub uncertain: Counter,
+    uncertain,
     /// Answers to packets that were never sent.
-    pub never_sent: Counter,
+    never_sent,
     /// Answers to packets whose send time was no longer known.
-    pub forgotten: Counter,
+    forgotten,
     /// Packets missing in the peers' numbers.
-    pub lost: Counter,
-    /// Of those, the ones that came late after all.
-    pub taken_back: Counter,
+    lost,
+    /// Packets counted as lost that came late after all.
+    taken_back,
     /// Packets that came twice.
-    pub duplicated: Counter,
+    duplicated,
     /// Packets that came late.
-    pub reordered: Counter,
+    reordered,
     /// Times a peer's numbers jumped.
-    pub restarts: Counter,
+    restarts,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_holds_every_number() {
+        let counters = Counters::default();
+        counters.packets.add(3);
+        counters.flows_live.set(7);
+        counters.skipped[Skip::Esp.index()].add(2);
+        let mut counts = counters.now();
+        counts += counts;
+        assert_eq!((counts.packets, counts.flows_live, counts.skipped[Skip::Esp.index()]), (6, 14, 4));
+        let packets = counts.plain_ones().find(|(name, ..)| *name == "packets");
+        assert_eq!(packets, Some(("packets", " Packets received.", 6)));
+    }
 }

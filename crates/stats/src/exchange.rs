@@ -26,11 +26,11 @@ pub struct Core {
     empty: Queue,
 }
 
-/// Both ends of an exchange with empty sets in it.
+/// Both ends of an exchange with empty sets for `rules` rules in it.
 #[must_use]
-pub fn exchange() -> (Exchange, Core) {
+pub fn exchange(rules: usize) -> (Exchange, Core) {
     let (full, empty) = (Arc::new(ArrayQueue::new(SPARE_SETS)), Arc::new(ArrayQueue::new(SPARE_SETS)));
-    while empty.push(Recorders::new()).is_ok() {}
+    while empty.push(Recorders::new(rules)).is_ok() {}
     (Exchange { full: Arc::clone(&full), empty: Arc::clone(&empty) }, Core { full, empty })
 }
 
@@ -63,17 +63,17 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Collector, Metric};
+    use crate::{Collector, Metric, RuleId};
 
     #[test]
     fn a_late_core_costs_no_sample() {
-        let (worker, core) = exchange();
-        let mut recorders = Recorders::new();
+        let (worker, core) = exchange(1);
+        let mut recorders = Recorders::new(1);
         for nanos in 1..=10 {
-            recorders.record(Metric::TotalRtt, nanos);
+            recorders.record(RuleId::default(), Metric::TotalRtt, nanos);
             worker.swap(&mut recorders);
         }
-        let mut collector = Collector::new();
+        let mut collector = Collector::new(1);
         core.collect(|full| collector.fold(full));
         assert_eq!(collector.summary(Metric::TotalRtt).unwrap().count, 2);
         worker.swap(&mut recorders);

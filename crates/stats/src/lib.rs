@@ -12,10 +12,14 @@ mod exchange;
 mod metric;
 mod recorder;
 mod report;
+mod rule;
+mod snapshot;
 
 pub use collector::{Collector, Summary};
-pub use counters::{Counter, Counters, Drop};
+pub use counters::{Counter, Counters, Counts, Drop};
 pub use exchange::{Core, Exchange, exchange};
 pub use metric::Metric;
 pub use recorder::Recorders;
 pub use report::{Loss, Report};
+pub use rule::RuleId;
+pub use snapshot::{PortSnapshot, Snapshot, WorkerSnapshot};

@@ -3,7 +3,7 @@
 //! They have the layout of an HdrHistogram of two significant digits from 1 ns to 1 h, so that folding one into
 //! the real thing is adding up; recording is one increment, a quarter of what the crate's own takes.
 
-use crate::Metric;
+use crate::{Metric, RuleId};
 
 /// The longest delay that is told apart: an hour, in nanoseconds. Longer ones count as this.
 pub(crate) const LONGEST_NANOS: u64 = 3_600_000_000_000;
@@ -66,42 +66,44 @@ impl Recorder {
     }
 }
 
-/// One set of histograms, one for each [`Metric`].
+/// One set of histograms, one for each rule and [`Metric`], and for the packets that no rule selects: their residence is
+/// known too.
 #[derive(Debug, Clone)]
-pub struct Recorders([Recorder; Metric::ALL.len()]);
+pub struct Recorders(Box<[[Recorder; Metric::ALL.len()]]>);
 
 impl Recorders {
-    /// An empty set. This allocates, and nothing else here does.
+    /// An empty set for `rules` rules. This allocates, and nothing else here does.
     #[must_use]
-    pub fn new() -> Self {
-        Self(std::array::from_fn(|_| Recorder::new()))
+    pub fn new(rules: usize) -> Self {
+        Self((0..=rules).map(|_| std::array::from_fn(|_| Recorder::new())).collect())
     }
 
-    /// Counts `nanos` nanoseconds of `metric` once.
+    /// Counts `nanos` nanoseconds of `metric` once for `rule`.
+    ///
+    /// # Panics
+    /// If the set was not made for so many rules.
     #[inline]
-    pub fn record(&mut self, metric: Metric, nanos: u64) {
-        self.record_times(metric, nanos, 1);
+    pub fn record(&mut self, rule: RuleId, metric: Metric, nanos: u64) {
+        self.record_times(rule, metric, nanos, 1);
     }
 
-    /// Counts `nanos` nanoseconds of `metric` `times` times.
+    /// Counts `nanos` nanoseconds of `metric` `times` times for `rule`.
+    ///
+    /// # Panics
+    /// As [`Recorders::record`].
     #[inline]
-    pub fn record_times(&mut self, metric: Metric, nanos: u64, times: u32) {
-        self.0[metric.index()].record(nanos, times);
+    pub fn record_times(&mut self, rule: RuleId, metric: Metric, nanos: u64, times: u32) {
+        self.0[rule.index()][metric.index()].record(nanos, times);
     }
 
     /// Empties the set.
     pub fn clear(&mut self) {
-        self.0.iter_mut().for_each(Recorder::clear);
+        self.0.as_flattened_mut().iter_mut().for_each(Recorder::clear);
     }
 
-    pub(crate) fn of(&self, metric: Metric) -> &Recorder {
-        &self.0[metric.index()]
-    }
-}
-
-impl Default for Recorders {
-    fn default() -> Self {
-        Self::new()
+    /// The histograms of each rule, in order, and then those of no rule.
+    pub(crate) fn by_rule(&self) -> &[[Recorder; Metric::ALL.len()]] {
+        &self.0
     }
 }
 
@@ -132,12 +134,15 @@ mod tests {
 
     #[test]
     fn what_is_longer_than_the_longest_counts_as_that() {
-        let mut recorders = Recorders::new();
-        recorders.record(Metric::TotalRtt, u64::MAX);
-        recorders.record_times(Metric::TotalRtt, 0, 3);
-        let recorded: Vec<_> = recorders.of(Metric::TotalRtt).recorded().collect();
-        assert_eq!(recorded, [(0, 3), (value(index(LONGEST_NANOS)), 1)]);
+        let (mut recorders, rule) = (Recorders::new(2), RuleId::new(1));
+        recorders.record(rule, Metric::TotalRtt, u64::MAX);
+        recorders.record_times(rule, Metric::TotalRtt, 0, 3);
+        let recorded = |recorders: &Recorders, rule: usize| {
+            recorders.by_rule()[rule][Metric::TotalRtt.index()].recorded().collect::<Vec<_>>()
+        };
+        assert_eq!(recorded(&recorders, 1), [(0, 3), (value(index(LONGEST_NANOS)), 1)]);
+        assert_eq!(recorded(&recorders, 0), []);
         recorders.clear();
-        assert_eq!(recorders.of(Metric::TotalRtt).recorded().count(), 0);
+        assert_eq!(recorded(&recorders, 1), []);
     }
 }

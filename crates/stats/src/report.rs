@@ -6,7 +6,7 @@ use std::time::Duration;
 use pdm::Skip;
 use serde::Serialize;
 
-use crate::{Collector, Counter, Counters, Drop, Metric, Summary};
+use crate::{Collector, Counts, Drop, Metric, Summary};
 
 /// All that happened, over all workers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -61,55 +61,44 @@ pub struct Loss {
 }
 
 impl Report {
-    /// The report of what `workers` counted and `collector` holds after `duration`.
-    pub fn new<'c>(
-        workers: impl IntoIterator<Item = &'c Counters>,
-        collector: &Collector,
-        duration: Duration,
-    ) -> Self {
-        let mut report = Self { duration_s: duration.as_secs_f64(), ..Self::default() };
-        workers.into_iter().for_each(|counters| report.add(counters));
+    /// The report of what all workers together counted and `collector` holds after `duration`.
+    #[must_use]
+    pub fn new(counts: &Counts, collector: &Collector, duration: Duration) -> Self {
+        let mut report = Self {
+            packets: counts.packets,
+            inserted: counts.inserted,
+            observed: counts.observed,
+            stripped: counts.stripped,
+            plain: counts.plain,
+            skipped: by_reason(Skip::ALL.map(Skip::name), counts.skipped),
+            dropped: by_reason(Drop::ALL.map(Drop::name), counts.dropped),
+            flows: counts.flows_created,
+            handed_over: counts.handed_over,
+            clock_backwards: counts.clock_backwards,
+            nonsense: counts.nonsense,
+            uncertain: counts.uncertain,
+            never_sent: counts.never_sent,
+            forgotten: counts.forgotten,
+            loss: Loss {
+                // Counts of a running worker may be torn by a packet.
+                lost: counts.lost.saturating_sub(counts.taken_back),
+                duplicated: counts.duplicated,
+                reordered: counts.reordered,
+                restarts: counts.restarts,
+            },
+            duration_s: duration.as_secs_f64(),
+            metrics: BTreeMap::new(),
+        };
         for metric in Metric::ALL {
             report.metrics.extend(collector.summary(metric).map(|summary| (metric.name(), summary)));
         }
         report
     }
-
-    fn add(&mut self, counters: &Counters) {
-        self.packets += counters.packets.get();
-        self.inserted += counters.inserted.get();
-        self.observed += counters.observed.get();
-        self.stripped += counters.stripped.get();
-        self.plain += counters.plain.get();
-        add_reasons(&mut self.skipped, Skip::ALL.map(Skip::name), &counters.skipped);
-        add_reasons(&mut self.dropped, Drop::ALL.map(Drop::name), &counters.dropped);
-        self.flows += counters.flows_created.get();
-        self.handed_over += counters.handed_over.get();
-        self.clock_backwards += counters.clock_backwards.get();
-        self.nonsense += counters.nonsense.get();
-        self.uncertain += counters.uncertain.get();
-        self.never_sent += counters.never_sent.get();
-        self.forgotten += counters.forgotten.get();
-        // Read in this order a packet taken back meanwhile cannot exceed the lost.
-        let taken_back = counters.taken_back.get();
-        self.loss.lost += counters.lost.get().saturating_sub(taken_back);
-        self.loss.duplicated += counters.duplicated.get();
-        self.loss.reordered += counters.reordered.get();
-        self.loss.restarts += counters.restarts.get();
-    }
 }
 
-/// Adds the counters that are not 0 under their reasons' names.
-fn add_reasons<const N: usize>(
-    reasons: &mut BTreeMap<&'static str, u64>,
-    names: [&'static str; N],
-    counters: &[Counter; N],
-) {
-    for (name, counter) in names.into_iter().zip(counters) {
-        if counter.get() > 0 {
-            *reasons.entry(name).or_default() += counter.get();
-        }
-    }
+/// The counts that are not 0, under their reasons' names.
+fn by_reason<const N: usize>(names: [&'static str; N], counts: [u64; N]) -> BTreeMap<&'static str, u64> {
+    names.into_iter().zip(counts).filter(|&(_, count)| count > 0).collect()
 }
 
 #[cfg(test)]
@@ -118,14 +107,10 @@ mod tests {
 
     #[test]
     fn workers_add_up_and_zeroes_stay_out() {
-        let workers = [Counters::default(), Counters::default()];
-        for worker in &workers {
-            worker.packets.add(3);
-            worker.skipped[Skip::Esp.index()].add(2);
-            worker.lost.add(5);
-            worker.taken_back.add(1);
-        }
-        let report = Report::new(&workers, &Collector::new(), Duration::from_millis(1500));
+        let mut counts = Counts { packets: 3, lost: 5, taken_back: 1, ..Counts::default() };
+        counts.skipped[Skip::Esp.index()] = 2;
+        counts += counts;
+        let report = Report::new(&counts, &Collector::new(1), Duration::from_millis(1500));
         assert_eq!(report.packets, 6);
         assert_eq!(report.skipped, BTreeMap::from([("esp", 4)]));
         assert_eq!(report.loss.lost, 8);

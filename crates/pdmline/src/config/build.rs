@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use dataplane::{Action, Idle};
+use flow::WhenFull;
 
 use super::units::{duration, size, within};
 use super::{Config, Core, Device, Fault, Flows, Instance, Memory, Mtu, Pair, Rule, raw};
@@ -139,7 +140,16 @@ fn flows(raw: &raw::Flows) -> Result<Flows, Fault> {
     Ok(Flows {
         memory_bytes: size("flows.memory", &raw.memory, FLOW_MEMORY)?,
         lifetime: duration("flows.lifetime", &raw.lifetime, LIFETIME)?,
+        when_full: when_full(&raw.when_full)?,
     })
+}
+
+fn when_full(text: &str) -> Result<WhenFull, Fault> {
+    match text {
+        "refuse" => Ok(WhenFull::Refuse),
+        "evict" => Ok(WhenFull::Evict),
+        _ => Err(Fault::value("flows.when_full", format!("{text:?} is neither \"refuse\" nor \"evict\""))),
+    }
 }
 
 fn memory(raw: &raw::Memory) -> Result<Memory, Fault> {

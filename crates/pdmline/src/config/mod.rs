@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dataplane::Idle;
+use flow::WhenFull;
 
 pub(crate) use device::{Device, PciAddress, Resource};
 pub(crate) use rule::{ActiveFor, Rule};
@@ -52,6 +53,8 @@ pub(crate) struct Flows {
     pub(crate) memory_bytes: usize,
     /// How long a flow stays after its last packet.
     pub(crate) lifetime: Duration,
+    /// What happens to a new flow when there is no room.
+    pub(crate) when_full: WhenFull,
 }
 
 /// Where packet buffers live.

@@ -68,6 +68,7 @@ pub(super) enum NumberOrText {
 pub(super) struct Flows {
     pub(super) memory: String,
     pub(super) lifetime: String,
+    pub(super) when_full: String,
 }
 
 #[derive(Deserialize)]
@@ -85,7 +86,7 @@ pub(super) struct Poll {
 
 impl Default for Flows {
     fn default() -> Self {
-        Self { memory: "64MiB".into(), lifetime: "60s".into() }
+        Self { memory: "64MiB".into(), lifetime: "60s".into(), when_full: "refuse".into() }
     }
 }
 

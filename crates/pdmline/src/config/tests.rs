@@ -44,7 +44,10 @@ fn a_whole_file_becomes_what_it_says() {
     assert!(rule.remote_ports.is_empty() && !rule.esp_tunnel);
     assert_eq!(rule.action, Action::MEASURE);
     assert_eq!(rule.active_for, ActiveFor::Time(Duration::from_secs(5400)));
-    assert_eq!(config.flows, Flows { memory_bytes: 64 << 20, lifetime: Duration::from_secs(60) });
+    assert_eq!(
+        config.flows,
+        Flows { memory_bytes: 64 << 20, lifetime: Duration::from_secs(60), when_full: WhenFull::Refuse }
+    );
     assert_eq!(config.memory, Memory { hugepages: false, mbufs: 8192 });
     assert_eq!(config.idle, Idle::Sleep(Duration::from_micros(50)));
 }
@@ -69,7 +72,10 @@ fn what_may_be_left_out_has_its_default() {
     .unwrap();
     let rule = &config.rules[0];
     assert_eq!((rule.protocol, rule.active_for), (Protocol::Any, ActiveFor::Time(Duration::from_secs(3600))));
-    assert_eq!(config.flows, Flows { memory_bytes: 64 << 20, lifetime: Duration::from_secs(60) });
+    assert_eq!(
+        config.flows,
+        Flows { memory_bytes: 64 << 20, lifetime: Duration::from_secs(60), when_full: WhenFull::Refuse }
+    );
     assert_eq!(config.memory, Memory { hugepages: true, mbufs: 16_384 });
     assert_eq!(config.idle, Idle::Spin);
 }

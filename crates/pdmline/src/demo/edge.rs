@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dataplane::{Action, Engine, Pair, Prefix, Protocol, Rule, Rules, Way, Worker};
 use dpdk::{QueuePair, RxQueue, TxQueue};
-use flow::{ClockTolerance, PairId, Settings, Shard, Side, Span};
+use flow::{PairId, Settings, Shard, Side, Span};
 use ipnet::Ipv6Net;
 use pdm::Limits;
 use stats::{Collector, Counters, Report};
@@ -15,6 +15,9 @@ use crate::secret;
 
 /// Packets in flight that an edge remembers; the demo has a few hundred.
 const LOG_PACKETS: usize = 1 << 14;
+
+/// Rules that it has.
+const RULES: usize = 1;
 
 /// Flows that it has room for.
 const FLOWS: usize = 1 << 10;
@@ -47,7 +50,7 @@ impl<'e> Edge<'e> {
             Way { pair, from: Side::Host, receive: host.rx, transmit: wire.tx },
             Way { pair, from: Side::Wire, receive: wire.rx, transmit: host.tx },
         ];
-        let (exchange, recorded) = stats::exchange();
+        let (exchange, recorded) = stats::exchange(RULES);
         // Exchanged once, at the end: in the demo nobody looks before.
         let worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(u64::MAX));
         Ok(Self { worker, counters, recorded })
@@ -60,21 +63,15 @@ impl<'e> Edge<'e> {
 
     /// What it measured in `duration`.
     pub(super) fn into_report(self, duration: Duration) -> Report {
-        let mut collector = Collector::new();
+        let mut collector = Collector::new(RULES);
         self.recorded.collect(|recorders| collector.fold(recorders));
         collector.fold(self.worker.into_engine().recorders_mut());
-        Report::new([&*self.counters], &collector, duration)
+        Report::new(&self.counters.now(), &collector, duration)
     }
 }
 
 fn settings() -> anyhow::Result<Settings> {
-    Ok(Settings {
-        hasher: secret::hasher()?,
-        psn_start: secret::psn_start()?,
-        lifetime: None,
-        tolerance: ClockTolerance::default(),
-        log_packets: LOG_PACKETS,
-    })
+    Ok(Settings { log_packets: LOG_PACKETS, ..Settings::new(secret::hasher()?, secret::psn_start()?) })
 }
 
 fn rule(prefix: Ipv6Net) -> Rule {

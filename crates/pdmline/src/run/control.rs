@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::anyhow;
 use dataplane::{Engine, Idle};
 use dpdk::{Calibrator, Eal, Scope};
-use stats::{Collector, Counters, Report};
+use stats::{Collector, Counters, Counts, Report};
 
 use super::activation::{Activations, Remaining};
 use super::shares::Share;
@@ -47,7 +47,7 @@ impl<'a> Control<'a> {
         let endings = config.rules.iter().filter_map(|rule| ending(rule, activations)).collect();
         Self {
             calibrator,
-            collector: Collector::new(),
+            collector: Collector::new(config.rules.len()),
             counters: Vec::new(),
             recorded: Vec::new(),
             endings,
@@ -122,7 +122,7 @@ impl<'a> Control<'a> {
             self.collect();
             self.calibrator.refine()?;
             self.say_which_rules_ended(SystemTime::now());
-            self.summary.print_if_due(self.ran, &self.counters, &self.collector);
+            self.summary.print_if_due(self.ran, &counts(&self.counters), &self.collector);
             if wanted || stop.load(Relaxed) || self.duration.is_some_and(|duration| self.ran >= duration) {
                 return Ok(());
             }
@@ -143,8 +143,15 @@ impl<'a> Control<'a> {
 
     /// All that happened.
     pub(super) fn into_report(self) -> Report {
-        Report::new(self.counters.iter().map(AsRef::as_ref), &self.collector, self.ran)
+        Report::new(&counts(&self.counters), &self.collector, self.ran)
     }
+}
+
+/// What all workers together have counted.
+pub(super) fn counts(workers: &[Arc<Counters>]) -> Counts {
+    let mut sum = Counts::default();
+    workers.iter().for_each(|worker| sum += worker.now());
+    sum
 }
 
 /// A worker that ends, by a panic too, takes the others along: half an appliance is none.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use dataplane::{Clock, Engine, Rules, Worker};
 use dpdk::{RxQueue, TscClock, TxQueue};
-use flow::{ClockTolerance, KeyHasher, Settings, Shard};
+use flow::{KeyHasher, Settings, Shard};
 use memmap2::MmapMut;
 use stats::Counters;
 
@@ -54,7 +54,7 @@ pub(super) fn cut<'a>(
         let settings = settings(config, region.len(), &hasher, clock)?;
         let counters = Arc::new(Counters::default());
         let engine = Engine::new(Shard::new(region, settings)?, rules.clone(), Arc::clone(&counters));
-        let (exchange, recorded) = stats::exchange();
+        let (exchange, recorded) = stats::exchange(rules.count());
         let own = ways.extract_if(.., |(of, _)| *of == core).map(|(_, way)| way).collect();
         let worker =
             Worker::new(engine, own, clock.clone(), exchange, clock.rate().span_of_nanos(nanos(EXCHANGE)));
@@ -70,11 +70,10 @@ fn settings(
     clock: &TscClock,
 ) -> anyhow::Result<Settings> {
     Ok(Settings {
-        hasher: hasher.clone(),
-        psn_start: secret::psn_start()?,
         lifetime: Some(clock.rate().span_of_nanos(nanos(config.flows.lifetime))),
-        tolerance: ClockTolerance::default(),
+        when_full: config.flows.when_full,
         log_packets: log_packets(octets),
+        ..Settings::new(hasher.clone(), secret::psn_start()?)
     })
 }
 

@@ -1,11 +1,10 @@
 //! One line each interval, for whoever watches.
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
 use std::time::Duration;
 
 use pdm::Attos;
-use stats::{Collector, Counters, Metric, Report};
+use stats::{Collector, Counts, Metric, Report};
 
 use super::say;
 use crate::human;
@@ -32,13 +31,12 @@ impl Summary {
     }
 
     /// Prints the line of the interval that has ended by `ran`, if one has.
-    pub(super) fn print_if_due(&mut self, ran: Duration, counters: &[Arc<Counters>], collector: &Collector) {
+    pub(super) fn print_if_due(&mut self, ran: Duration, counts: &Counts, collector: &Collector) {
         if ran < self.next {
             return;
         }
-        let report = Report::new(counters.iter().map(AsRef::as_ref), collector, ran);
-        let live = counters.iter().map(|worker| worker.flows_live.get()).sum();
-        say(&line(&self.last, &report, live, self.of));
+        let report = Report::new(counts, collector, ran);
+        say(&line(&self.last, &report, counts.flows_live, self.of));
         self.last = report;
         while self.next <= ran {
             self.next += self.interval;
