@@ -93,6 +93,7 @@ where
     pub fn step(&mut self) -> usize {
         let packets = (0..self.ways.len()).map(|way| self.serve(way)).sum();
         let now = self.clock.now();
+        self.engine.counters().rounds.add(1);
         self.engine.expire(now, EXPIRY_BUDGET);
         if now >= self.next_exchange {
             self.next_exchange = now.saturating_add(self.interval);

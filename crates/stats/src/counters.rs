@@ -114,6 +114,8 @@ macro_rules! counters {
 }
 
 counters! {
+    /// Rounds of the worker's loop.
+    rounds,
     /// Packets received.
     packets,
     /// Packets that left with an option of ours.
@@ -124,8 +126,6 @@ counters! {
     stripped,
     /// Packets from the wire that were selected and had no option.
     plain,
-    /// Packets handed to the worker that owns their flow.
-    handed_over,
     /// Flows that were created.
     flows_created,
     /// Flows that ended for idleness.
@@ -136,8 +136,6 @@ counters! {
     flows_refused,
     /// Flows in the table.
     flows_live,
-    /// Records of ended flows that nobody fetched in time.
-    flow_records_lost,
     /// Deltas that would have been negative.
     clock_backwards,
     /// Answers with more server delay than round trip.

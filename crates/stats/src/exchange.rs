@@ -21,17 +21,17 @@ pub struct Exchange {
 
 /// The stats core's end.
 #[derive(Debug)]
-pub struct Core {
+pub struct Intake {
     full: Queue,
     empty: Queue,
 }
 
 /// Both ends of an exchange with empty sets for `rules` rules in it.
 #[must_use]
-pub fn exchange(rules: usize) -> (Exchange, Core) {
+pub fn exchange(rules: usize) -> (Exchange, Intake) {
     let (full, empty) = (Arc::new(ArrayQueue::new(SPARE_SETS)), Arc::new(ArrayQueue::new(SPARE_SETS)));
     while empty.push(Recorders::new(rules)).is_ok() {}
-    (Exchange { full: Arc::clone(&full), empty: Arc::clone(&empty) }, Core { full, empty })
+    (Exchange { full: Arc::clone(&full), empty: Arc::clone(&empty) }, Intake { full, empty })
 }
 
 impl Exchange {
@@ -48,7 +48,7 @@ impl Exchange {
     }
 }
 
-impl Core {
+impl Intake {
     /// Hands every full set that is waiting to `fold`, empties it and gives it back.
     pub fn collect(&self, mut fold: impl FnMut(&Recorders)) {
         while let Some(mut recorders) = self.full.pop() {

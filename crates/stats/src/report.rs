@@ -73,7 +73,8 @@ impl Report {
             skipped: by_reason(Skip::ALL.map(Skip::name), counts.skipped),
             dropped: by_reason(Drop::ALL.map(Drop::name), counts.dropped),
             flows: counts.flows_created,
-            handed_over: counts.handed_over,
+            // One worker serves a whole pair, so nobody else ever owns a flow.
+            handed_over: 0,
             clock_backwards: counts.clock_backwards,
             nonsense: counts.nonsense,
             uncertain: counts.uncertain,
