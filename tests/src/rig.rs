@@ -1,6 +1,7 @@
 //! The network with something in its middle that carries packets: ready when it exists, quiet when it is gone.
 
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -13,6 +14,9 @@ use crate::program::text_of;
 
 /// How long the first ping through may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Hosts that said nothing for so long have said all: more than a delayed acknowledgement takes.
+const REST: Duration = Duration::from_millis(300);
 
 /// What stands in the middle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,25 @@ impl Rig {
         Ok(())
     }
 
+    /// A segment on its way between two pairs when the appliances end would be counted by one of them only.
+    fn wait_until_packets_rest(&self) -> Result<()> {
+        let segments = || -> Result<Vec<u64>> {
+            let hosts = [&self.network.a, &self.network.b];
+            let counters = hosts.iter().flat_map(|host| [(host, "InSegs"), (host, "OutSegs")]);
+            counters.map(|(host, name)| host.namespace.counter("Tcp", name)).collect()
+        };
+        let (start, mut before) = (Instant::now(), segments()?);
+        loop {
+            thread::sleep(REST);
+            let now = segments()?;
+            if now == before {
+                return Ok(());
+            }
+            ensure!(start.elapsed() < PATIENCE, "the hosts do not stop talking");
+            before = now;
+        }
+    }
+
     /// A directory for a test's own files, as long as the rig lives.
     #[must_use]
     pub fn directory(&self) -> &Path {
@@ -96,6 +119,7 @@ impl Rig {
     ///
     /// If one of them does not end well, or lost a packet.
     pub fn stop(mut self) -> Result<Vec<Value>> {
+        self.wait_until_packets_rest()?;
         let reports: Result<Vec<Value>> = self.appliances.drain(..).map(Appliance::stop).collect();
         let reports = reports?;
         reports.iter().try_for_each(every_packet_is_accounted_for)?;
