@@ -1,13 +1,15 @@
 //! From the file as written to the configuration as meant.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use dataplane::{Action, Idle};
 use flow::WhenFull;
 
 use super::units::{duration, size, within};
-use super::{Config, Core, Device, Fault, Flows, Instance, Memory, Mtu, Pair, Rule, raw};
+use super::{Config, Core, Device, Export, Fault, Flows, Instance, JsonTarget, Memory, Mtu, Pair, Rule, raw};
 
 /// The 16 octets an option needs alone, to what a header's length octet can say.
 const DESTOPTS_LEN: std::ops::RangeInclusive<i64> = 16..=2048;
@@ -16,6 +18,11 @@ const MBUFS: std::ops::RangeInclusive<i64> = 4_096..=4_194_304;
 const FLOW_MEMORY: std::ops::RangeInclusive<u64> = 1 << 20..=1 << 40;
 const LIFETIME: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
+/// As often as recorders come in; an hour keeps a histogram's counts from overflowing.
+const EXPORT_INTERVAL: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(60 * 60);
+/// Fewer hide what is asked; more are series nobody can afford.
+const BUCKETS_PER_DECADE: std::ops::RangeInclusive<i64> = 3..=30;
 const SLEEP: std::ops::RangeInclusive<Duration> = Duration::from_micros(1)..=Duration::from_millis(10);
 
 pub(super) fn config(file: raw::File) -> Result<Config, Fault> {
@@ -29,6 +36,7 @@ pub(super) fn config(file: raw::File) -> Result<Config, Fault> {
         flows: flows(&file.flows)?,
         memory: memory(&file.memory)?,
         idle: idle(&file.poll.idle)?,
+        export: export(file.export)?,
     })
 }
 
@@ -150,6 +158,27 @@ fn when_full(text: &str) -> Result<WhenFull, Fault> {
         "evict" => Ok(WhenFull::Evict),
         _ => Err(Fault::value("flows.when_full", format!("{text:?} is neither \"refuse\" nor \"evict\""))),
     }
+}
+
+fn export(raw: raw::Export) -> Result<Export, Fault> {
+    let per_decade = within(
+        "export.buckets_per_decade",
+        raw.buckets_per_decade,
+        BUCKETS_PER_DECADE,
+        "buckets of a histogram in a decade",
+    )?;
+    Ok(Export {
+        interval: duration("export.interval", &raw.interval, EXPORT_INTERVAL)?,
+        openmetrics: raw.openmetrics.map(|address| socket(&address)).transpose()?,
+        buckets_per_decade: per_decade,
+        hlog: raw.hlog,
+        json: raw.json.map(|path| if path == Path::new("-") { JsonTarget::Stdout } else { JsonTarget::File(path) }),
+    })
+}
+
+fn socket(address: &str) -> Result<SocketAddr, Fault> {
+    let problem = || format!("{address:?} is not an address and port; write \"127.0.0.1:9464\" or \"[::1]:9464\"");
+    address.parse().map_err(|_| Fault::value("export.openmetrics", problem()))
 }
 
 fn memory(raw: &raw::Memory) -> Result<Memory, Fault> {

@@ -10,6 +10,7 @@ mod raw;
 mod rule;
 mod units;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub(crate) struct Config {
     pub(crate) memory: Memory,
     /// What a worker does when nothing came.
     pub(crate) idle: Idle,
+    pub(crate) export: Export,
 }
 
 /// Two ports and the worker between them.
@@ -55,6 +57,27 @@ pub(crate) struct Flows {
     pub(crate) lifetime: Duration,
     /// What happens to a new flow when there is no room.
     pub(crate) when_full: WhenFull,
+}
+
+/// Where results go while the appliance runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Export {
+    /// How often.
+    pub(crate) interval: Duration,
+    /// Where OpenMetrics are served.
+    pub(crate) openmetrics: Option<SocketAddr>,
+    /// Buckets of its histograms in a decade.
+    pub(crate) buckets_per_decade: u8,
+    /// The HdrHistogram log.
+    pub(crate) hlog: Option<PathBuf>,
+    pub(crate) json: Option<JsonTarget>,
+}
+
+/// Where JSON lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum JsonTarget {
+    Stdout,
+    File(PathBuf),
 }
 
 /// Where packet buffers live.

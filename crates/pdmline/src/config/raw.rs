@@ -1,5 +1,7 @@
 //! The file as it is written: keys and types of TOML, nothing judged. A key that is not here is refused.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -17,6 +19,8 @@ pub(super) struct File {
     pub(super) memory: Memory,
     #[serde(default)]
     pub(super) poll: Poll,
+    #[serde(default)]
+    pub(super) export: Export,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +86,22 @@ pub(super) struct Memory {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Poll {
     pub(super) idle: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Export {
+    pub(super) interval: String,
+    pub(super) openmetrics: Option<String>,
+    pub(super) buckets_per_decade: i64,
+    pub(super) hlog: Option<PathBuf>,
+    pub(super) json: Option<PathBuf>,
+}
+
+impl Default for Export {
+    fn default() -> Self {
+        Self { interval: "1s".into(), openmetrics: None, buckets_per_decade: 3, hlog: None, json: None }
+    }
 }
 
 impl Default for Flows {

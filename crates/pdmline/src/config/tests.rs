@@ -77,6 +77,8 @@ fn what_may_be_left_out_has_its_default() {
         Flows { memory_bytes: 64 << 20, lifetime: Duration::from_secs(60), when_full: WhenFull::Refuse }
     );
     assert_eq!(config.memory, Memory { hugepages: true, mbufs: 16_384 });
+    let nothing = WHOLE.replace("[flows]", "[export]\n[flows]");
+    assert_eq!(config.export, Config::parse(&nothing).unwrap().export);
     assert_eq!(config.idle, Idle::Spin);
 }
 
@@ -85,6 +87,8 @@ fn what_may_be_left_out_has_its_default() {
 fn the_shipped_example_is_right() {
     let config = Config::parse(include_str!("../../../../pdmline.example.toml")).unwrap();
     assert_eq!(config.memory, Memory { hugepages: true, mbufs: 16_384 });
+    let nothing = WHOLE.replace("[flows]", "[export]\n[flows]");
+    assert_eq!(config.export, Config::parse(&nothing).unwrap().export);
     assert_eq!(config.rules[0].active_for, ActiveFor::Time(Duration::from_secs(3600)));
 }
 
@@ -162,6 +166,10 @@ fn what_is_wrong_is_told_with_its_key_and_a_way_out() {
         ("memory = \"64MiB\"", "memory = \"64\"", "flows.memory: \"64\" is out of range"),
         ("memory = \"64MiB\"", "memory = \"1EiB\"", "flows.memory: \"1EiB\" is out of range"),
         ("lifetime = \"60s\"", "lifetime = \"1ms\"", "flows.lifetime: \"1ms\" is out of range"),
+        ("lifetime = \"60s\"", "when_full = \"drop\"", "flows.when_full: \"drop\" is neither \"refuse\" nor \"evict\""),
+        ("[poll]", "[export]\nopenmetrics = \"9464\"\n[poll]", "export.openmetrics: \"9464\" is not an address and port"),
+        ("[poll]", "[export]\nbuckets_per_decade = 2\n[poll]", "export.buckets_per_decade: 2 is out of range"),
+        ("[poll]", "[export]\ninterval = \"1ms\"\n[poll]", "export.interval: \"1ms\" is out of range"),
         ("mbufs = 8192", "mbufs = 1", "memory.mbufs: 1 is out of range"),
         ("sleep:50us", "nap", "poll.idle: \"nap\" is no way to wait"),
         ("sleep:50us", "sleep:1s", "poll.idle: \"1s\" is out of range"),

@@ -26,7 +26,7 @@ const FLOWS: usize = 1 << 10;
 pub(super) struct Edge<'e> {
     worker: Worker<'e, RxQueue<'e>, TxQueue<'e>, &'e SimulatedClock>,
     counters: Arc<Counters>,
-    recorded: stats::Core,
+    recorded: stats::Intake,
 }
 
 impl<'e> Edge<'e> {

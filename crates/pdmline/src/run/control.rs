@@ -1,18 +1,19 @@
 //! The control thread: it launches the workers and watches them. It keeps the clock, takes what they recorded, prints,
 //! and ends them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::anyhow;
 use dataplane::{Engine, Idle};
 use dpdk::{Calibrator, Eal, Scope};
-use stats::{Collector, Counters, Counts, Report};
+use stats::{Report, StatsCore};
 
 use super::activation::{Activations, Remaining};
+use super::export::Exports;
+use super::ports::Ports;
 use super::shares::Share;
-use super::signals::Ending;
+use super::signals::{Wish, Wishes};
 use super::summary::Summary;
 use super::{Args, say};
 use crate::config::{Config, Core, Rule};
@@ -26,9 +27,8 @@ type Launched<'scope> = dpdk::Worker<'scope, Engine<'scope>>;
 /// What is known of the workers, apart from them.
 pub(super) struct Control<'a> {
     calibrator: Calibrator,
-    collector: Collector,
-    counters: Vec<Arc<Counters>>,
-    recorded: Vec<stats::Core>,
+    core: StatsCore,
+    exports: Exports,
     /// Rules that have not ended yet, and when they will.
     endings: Vec<(&'a Rule, SystemTime)>,
     summary: Summary,
@@ -43,13 +43,14 @@ impl<'a> Control<'a> {
         config: &'a Config,
         activations: &Activations,
         calibrator: Calibrator,
+        exports: Exports,
     ) -> Self {
+        let rules = config.rules.iter().map(|rule| rule.name.clone()).collect();
         let endings = config.rules.iter().filter_map(|rule| ending(rule, activations)).collect();
         Self {
             calibrator,
-            collector: Collector::new(config.rules.len()),
-            counters: Vec::new(),
-            recorded: Vec::new(),
+            core: StatsCore::new(rules),
+            exports,
             endings,
             summary: Summary::new(args.interval, args.duration),
             duration: args.duration,
@@ -57,14 +58,15 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// Runs the workers of `shares` until `ending` says so, or the time is over, or one of them fails. Their queues are
+    /// Runs the workers of `shares` until somebody wishes it, or the time is over, or one of them fails. Their queues are
     /// gone when this returns.
     pub(super) fn run(
         &mut self,
         eal: &Eal,
+        ports: &Ports<'_>,
         shares: Vec<Share<'_>>,
         idle: Idle,
-        ending: &Ending,
+        wishes: &Wishes,
     ) -> anyhow::Result<()> {
         let stop = AtomicBool::new(false);
         eal.scope(|scope| {
@@ -73,7 +75,7 @@ impl<'a> Control<'a> {
                 workers.push((share.core, self.launch(scope, share, idle, &stop)?));
                 Ok(())
             });
-            let watched = launched.and_then(|()| self.watch(ending, &stop));
+            let watched = launched.and_then(|()| self.watch(ports, wishes, &stop));
             stop.store(true, Relaxed);
             watched.and(self.join(workers))
         })
@@ -87,8 +89,7 @@ impl<'a> Control<'a> {
         stop: &'scope AtomicBool,
     ) -> Result<Launched<'scope>, dpdk::Error> {
         let Share { core, mut worker, counters, recorded } = share;
-        self.counters.push(counters);
-        self.recorded.push(recorded);
+        self.core.listen(core.number(), counters, recorded);
         scope.launch(core.number(), move || {
             let _others = StopsOthers(stop);
             worker.run(idle, stop);
@@ -101,37 +102,38 @@ impl<'a> Control<'a> {
         let mut joined = Ok(());
         for (core, worker) in workers {
             match worker.join() {
-                Ok(mut engine) => self.collector.fold(engine.recorders_mut()),
+                Ok(mut engine) => self.core.take_in_last(engine.recorders_mut()),
                 Err(_) => {
                     joined = Err(anyhow!("the worker on core {core} failed: please report what it said"))
                 }
             }
         }
-        self.collect();
+        self.core.take_in();
         joined
     }
 
     /// Watches the workers until the end is wanted.
-    fn watch(&mut self, ending: &Ending, stop: &AtomicBool) -> anyhow::Result<()> {
+    fn watch(&mut self, ports: &Ports<'_>, wishes: &Wishes, stop: &AtomicBool) -> anyhow::Result<()> {
         let start = Instant::now();
         say("running");
         loop {
             let left = self.duration.map_or(TICK, |duration| duration.saturating_sub(start.elapsed()));
-            let wanted = ending.wait(TICK.min(left));
+            let wish = wishes.wait(TICK.min(left));
             self.ran = start.elapsed();
-            self.collect();
-            self.calibrator.refine()?;
+            self.core.take_in();
+            let calibration = self.calibrator.refine()?;
+            if self.exports.are_due(self.ran) {
+                let snapshot = self.core.end_interval(self.ran, ports.snapshots()?, calibration.error_ppb);
+                self.exports.export(snapshot, SystemTime::now());
+            }
             self.say_which_rules_ended(SystemTime::now());
-            self.summary.print_if_due(self.ran, &counts(&self.counters), &self.collector);
-            if wanted || stop.load(Relaxed) || self.duration.is_some_and(|duration| self.ran >= duration) {
+            self.summary.print_if_due(self.core.report(self.ran), self.core.counts().flows_live);
+            if wish == Some(Wish::Reopen) {
+                self.exports.reopen();
+            }
+            if wish == Some(Wish::End) || stop.load(Relaxed) || self.duration.is_some_and(|duration| self.ran >= duration) {
                 return Ok(());
             }
-        }
-    }
-
-    fn collect(&mut self) {
-        for worker in &self.recorded {
-            worker.collect(|full| self.collector.fold(full));
         }
     }
 
@@ -143,15 +145,8 @@ impl<'a> Control<'a> {
 
     /// All that happened.
     pub(super) fn into_report(self) -> Report {
-        Report::new(&counts(&self.counters), &self.collector, self.ran)
+        self.core.report(self.ran)
     }
-}
-
-/// What all workers together have counted.
-pub(super) fn counts(workers: &[Arc<Counters>]) -> Counts {
-    let mut sum = Counts::default();
-    workers.iter().for_each(|worker| sum += worker.now());
-    sum
 }
 
 /// A worker that ends, by a panic too, takes the others along: half an appliance is none.

@@ -7,6 +7,7 @@
 mod activation;
 mod control;
 mod eal;
+mod export;
 mod memory;
 mod ports;
 mod preflight;
@@ -29,8 +30,9 @@ use crate::config::Config;
 use crate::{files, report};
 use activation::Activations;
 use control::Control;
+use export::Exports;
 use eal::Machine;
-use signals::Ending;
+use signals::Wishes;
 
 /// Stand between hosts and the wire, and give the hosts PDM
 #[derive(Debug, clap::Args)]
@@ -92,7 +94,8 @@ fn interfaces(config: &Config) -> Result<Vec<Interface>, dpdk::Error> {
 fn run_here(args: &Args, config: &Config, machine: &Machine, groups: Groups) -> anyhow::Result<()> {
     let _locks = preflight::lock(config)?;
     keep_off_the_workers(config, machine)?;
-    let ending = Ending::catch().context("cannot catch signals")?;
+    let wishes = Wishes::catch().context("cannot catch signals")?;
+    let exports = Exports::open(&config.export, SystemTime::now())?;
     let eal = Eal::init(&eal::arguments(config, machine, &args.eal))?;
     check_worker_cores(&eal, config)?;
     let (ports, ways) = ports::open(&eal, config, machine)?;
@@ -102,8 +105,8 @@ fn run_here(args: &Args, config: &Config, machine: &Machine, groups: Groups) -> 
     let rules = rules::of(&config.rules, &activations, &clock, SystemTime::now());
     let mut regions = shares::regions(config)?;
     let shares = shares::cut(config, &mut regions, ways, &rules, &clock)?;
-    let mut control = Control::new(args, config, &activations, calibrator);
-    let ran = control.run(&eal, shares, config.idle, &ending);
+    let mut control = Control::new(args, config, &activations, calibrator, exports);
+    let ran = control.run(&eal, &ports, shares, config.idle, &wishes);
     let mut report = control.into_report();
     let closed = ports.close(&mut report);
     let told = tell(&report, args);

@@ -24,7 +24,7 @@ pub(super) struct Share<'a> {
     pub(super) worker: PortWorker<'a>,
     pub(super) counters: Arc<Counters>,
     /// Where its full recorders come out.
-    pub(super) recorded: stats::Core,
+    pub(super) recorded: stats::Intake,
 }
 
 /// How often a worker offers what it recorded.

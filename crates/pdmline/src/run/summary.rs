@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use pdm::Attos;
-use stats::{Collector, Counts, Metric, Report};
+use stats::{Metric, Report};
 
 use super::say;
 use crate::human;
@@ -30,13 +30,13 @@ impl Summary {
         Self { interval, of, last: Report::default(), next: interval }
     }
 
-    /// Prints the line of the interval that has ended by `ran`, if one has.
-    pub(super) fn print_if_due(&mut self, ran: Duration, counts: &Counts, collector: &Collector) {
+    /// Prints the line of the interval that `report` ends, if one has ended, with `live` flows.
+    pub(super) fn print_if_due(&mut self, report: Report, live: u64) {
+        let ran = Duration::from_secs_f64(report.duration_s);
         if ran < self.next {
             return;
         }
-        let report = Report::new(counts, collector, ran);
-        say(&line(&self.last, &report, counts.flows_live, self.of));
+        say(&line(&self.last, &report, live, self.of));
         self.last = report;
         while self.next <= ran {
             self.next += self.interval;
