@@ -3,15 +3,17 @@
 
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used, reason = "a test")]
 
+mod namespace;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio, exit};
 use std::time::{Duration, Instant};
 
 use dataplane::{Burst, Packet, Receive, Transmit};
 use dpdk::fanout::{Groups, Settled, settle};
 use dpdk::{Eal, Error, HEADROOM, Interface, Pool, PoolConfig, Port, PortConfig, cores};
+use namespace::ip;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{getpid, getppid};
 
@@ -27,21 +29,8 @@ fn main() {
         Ok("neighbour") => neighbour(),
         Ok(interfaces) if interfaces.contains(',') => instance(interfaces),
         Ok(_) => in_the_namespace(),
-        Err(_) => exit(in_a_namespace()),
+        Err(_) => exit(namespace::run_again(ROLE)),
     }
-}
-
-/// Runs this test again in a network namespace; as an ordinary user in a user namespace, too.
-fn in_a_namespace() -> i32 {
-    let mut command = Command::new("unshare");
-    command.arg("--net");
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        command.args(["--user", "--map-root-user"]);
-    }
-    // Root of a user namespace may not write where EAL's root keeps its files.
-    let files = tempfile::tempdir().unwrap();
-    command.arg(std::env::current_exe().unwrap()).env(ROLE, "test").env("RUNTIME_DIRECTORY", files.path());
-    command.status().expect("unshare, of util-linux, is installed").code().unwrap_or(1)
 }
 
 fn in_the_namespace() {
@@ -82,13 +71,6 @@ fn in_the_namespace() {
     an_operators_promiscuous_flag_stays(&eal, &pool);
     assert_eq!(pool.in_use(), 0);
     println!("net_af_packet: frames, promiscuity and fan-out groups are in order");
-}
-
-fn ip(arguments: &str) -> String {
-    let output =
-        Command::new("ip").args(arguments.split(' ')).output().expect("ip, of iproute2, is installed");
-    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// How many want the interface promiscuous, and whether the operator does.
