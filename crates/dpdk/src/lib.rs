@@ -17,6 +17,7 @@ mod eal;
 mod error;
 pub mod fanout;
 mod interface;
+mod kernel_drops;
 mod log;
 mod mbuf;
 mod pool;

@@ -8,6 +8,7 @@ use dpdk_sys::{rte_eth_conf, rte_eth_dev_info, rte_eth_stats};
 
 use crate::device::{self, Device};
 use crate::interface::Interface;
+use crate::kernel_drops::KernelDrops;
 use crate::{Eal, Error, Pool, QueuePair};
 
 /// How a port is set up.
@@ -27,8 +28,8 @@ impl Default for PortConfig {
     }
 }
 
-/// What a driver counted since its port was opened. Not every driver counts all of it: net_af_packet knows of no
-/// `imissed`, and takes a frame that a full send ring drops for sent.
+/// What was counted since the port was opened, by the driver but for the last number. Not every driver counts all of
+/// it: net_af_packet knows of no `imissed`, and takes a frame that a full send ring drops for sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
     /// Packets received.
@@ -43,11 +44,14 @@ pub struct Stats {
     pub oerrors: u64,
     /// Packets dropped because the pool was empty.
     pub rx_nombuf: u64,
+    /// Packets the kernel dropped because net_af_packet's receive ring was full; 0 for other drivers.
+    pub kernel_dropped: u64,
 }
 
 /// A running port, for the thread that watches it; its queues are the workers'. It stops when both are dropped.
 pub struct Port<'eal> {
     device: Arc<Device<'eal>>,
+    kernel_drops: KernelDrops,
 }
 
 impl<'eal> Port<'eal> {
@@ -61,7 +65,7 @@ impl<'eal> Port<'eal> {
     ///
     /// # Errors
     /// [`Error::NoSuchDevice`], [`Error::PortInUse`], [`Error::TooFewQueues`]; [`Error::Port`] with what the driver
-    /// said; [`Error::Interface`].
+    /// said; [`Error::Interface`]; [`Error::System`].
     pub fn open(
         _eal: &'eal Eal,
         device: &str,
@@ -87,10 +91,12 @@ impl<'eal> Port<'eal> {
         }
         configure(&device, &info, config.queues)?;
         set_up_queues(&device, config, pool)?;
-        take_every_frame(&mut device, &info)?;
+        let interface = kernel_interface(&info)?;
+        take_every_frame(&mut device, interface.as_ref())?;
+        let kernel_drops = interface.as_ref().map(KernelDrops::on).transpose()?.unwrap_or_default();
         let device = Arc::new(device);
         let queues = QueuePair::all(&device, config.queues);
-        Ok((Self { device }, queues))
+        Ok((Self { device, kernel_drops }, queues))
     }
 
     /// The device's name, without arguments.
@@ -99,17 +105,18 @@ impl<'eal> Port<'eal> {
         self.device.name()
     }
 
-    /// What the driver counted. Not for the packet path.
+    /// What was counted. Not for the packet path.
     ///
     /// # Errors
-    /// [`Error::Port`] if the driver does not say.
+    /// [`Error::Port`] if the driver does not say; [`Error::System`] if the kernel does not.
     pub fn stats(&self) -> Result<Stats, Error> {
         // SAFETY: a structure of numbers.
         let mut stats: rte_eth_stats = unsafe { mem::zeroed() };
         // SAFETY: the port runs, and the structure is ours to be written.
         self.device.try_to("count", |id| unsafe { dpdk_sys::rte_eth_stats_get(id, &raw mut stats) })?;
         let rte_eth_stats { ipackets, opackets, imissed, ierrors, oerrors, rx_nombuf, .. } = stats;
-        Ok(Stats { ipackets, opackets, imissed, ierrors, oerrors, rx_nombuf })
+        let kernel_dropped = self.kernel_drops.count()?;
+        Ok(Stats { ipackets, opackets, imissed, ierrors, oerrors, rx_nombuf, kernel_dropped })
     }
 
     /// Whether the link is up, as far as the driver knows.
@@ -177,9 +184,8 @@ fn set_up_queues(device: &Device<'_>, config: PortConfig, pool: &Pool<'_>) -> Re
 }
 
 /// Starts the port and makes it promiscuous.
-fn take_every_frame(device: &mut Device<'_>, info: &rte_eth_dev_info) -> Result<(), Error> {
-    let interface = kernel_interface(info)?;
-    let flagged = interface.as_ref().map(Interface::is_promiscuous).transpose()?;
+fn take_every_frame(device: &mut Device<'_>, interface: Option<&Interface>) -> Result<(), Error> {
+    let flagged = interface.map(Interface::is_promiscuous).transpose()?;
     // SAFETY: the port is ours and set up.
     device.try_to("start", |id| unsafe { dpdk_sys::rte_eth_dev_start(id) })?;
     let Some(interface) = interface else {

@@ -1,0 +1,86 @@
+//! Frames that the kernel drops before net_af_packet sees them. The driver keeps its sockets to itself and asks them for
+//! no counts, so they are looked for among this process's open files.
+
+use std::fs;
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::errno::Errno;
+use nix::libc::{self, c_int, c_uint, socklen_t, tpacket_versions};
+use nix::sys::socket::{LinkAddr, SockaddrStorage, getsockname};
+
+use crate::{Error, Interface};
+
+/// The count of one port.
+#[derive(Default)]
+pub(crate) struct KernelDrops {
+    sockets: Vec<OwnedFd>,
+    /// The kernel forgets what it has told.
+    told: AtomicU64,
+}
+
+impl KernelDrops {
+    /// The count of the port on `interface`.
+    pub(crate) fn on(interface: &Interface) -> Result<Self, Error> {
+        let files = fs::read_dir("/proc/self/fd").map_err(unlisted)?;
+        let numbers = files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok());
+        // Only packet sockets are duplicated: closing the duplicate of a locked file would unlock it.
+        let bound = numbers.filter(|&number| is_bound_to(number, interface)).map(duplicate);
+        let mut sockets =
+            bound.collect::<Result<Vec<_>, _>>().map_err(Error::system("duplicate a socket"))?;
+        sockets.retain(has_ring);
+        Ok(Self { sockets, told: AtomicU64::new(0) })
+    }
+
+    /// Frames dropped since the sockets were opened.
+    pub(crate) fn count(&self) -> Result<u64, Error> {
+        for socket in &self.sockets {
+            // The layouts of all versions begin so.
+            let [_packets, drops] = options(socket, libc::PACKET_STATISTICS)
+                .map_err(Error::system("read what the kernel dropped"))?;
+            self.told.fetch_add(drops.into(), Ordering::Relaxed);
+        }
+        Ok(self.told.load(Ordering::Relaxed))
+    }
+}
+
+fn unlisted(reason: io::Error) -> Error {
+    Error::system("list /proc/self/fd")(Errno::try_from(reason).unwrap_or(Errno::UnknownErrno))
+}
+
+/// Whether the file is a packet socket on `interface`.
+fn is_bound_to(file: RawFd, interface: &Interface) -> bool {
+    // Not as a `LinkAddr` at once: nix wants its whole length, and the kernel fills in less.
+    getsockname::<SockaddrStorage>(file).is_ok_and(|address| {
+        let index = address.as_link_addr().map(LinkAddr::ifindex);
+        index.is_some_and(|index| u32::try_from(index) == Ok(interface.index()))
+    })
+}
+
+/// Whether the socket is the driver's. Rings come with a newer version of their frames; our own sockets have none.
+fn has_ring(socket: &OwnedFd) -> bool {
+    let first = tpacket_versions::TPACKET_V1 as c_uint;
+    options(socket, libc::PACKET_VERSION).is_ok_and(|[version]| version != first)
+}
+
+/// Another number for the file, which stays valid when the driver closes its own.
+fn duplicate(file: RawFd) -> Result<OwnedFd, Errno> {
+    // SAFETY: takes three numbers; one that is no open file is refused.
+    let number = Errno::result(unsafe { libc::fcntl(file, libc::F_DUPFD_CLOEXEC, 0) })?;
+    // SAFETY: a number just made, which is ours.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// The first `N` numbers of what the packet socket says of `option`.
+fn options<const N: usize>(socket: &OwnedFd, option: c_int) -> Result<[c_uint; N], Errno> {
+    let mut value = [0; N];
+    #[expect(clippy::cast_possible_truncation, reason = "a few octets")]
+    let mut size = mem::size_of_val(&value) as socklen_t;
+    // SAFETY: value and size live through the call, which writes no more octets than the size tells.
+    let code = unsafe {
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, (&raw mut value).cast(), &raw mut size)
+    };
+    Errno::result(code).map(|_| value)
+}
