@@ -1,13 +1,13 @@
-//! The ports: opened, given to the workers as ways, and closed with every buffer accounted for.
+//! The ports: opened, given to the workers as ways, counted, and closed with every buffer accounted for.
 
 use dataplane::Way;
 use dpdk::{Eal, Pool, PoolConfig, Port, PortConfig, QueuePair, RxQueue, TxQueue};
 use flow::{PairId, Side};
 use pdm::Limits;
-use stats::Report;
+use stats::{PortSnapshot, Report};
 
 use super::eal::{self, Machine};
-use crate::config::{Config, Core, Device, Pair};
+use crate::config::{Config, Core};
 
 /// One direction through a pair.
 pub(super) type PortWay<'eal> = Way<RxQueue<'eal>, TxQueue<'eal>>;
@@ -15,8 +15,10 @@ pub(super) type PortWay<'eal> = Way<RxQueue<'eal>, TxQueue<'eal>>;
 /// All ports of the appliance, while they run.
 pub(super) struct Ports<'eal>(Vec<Opened<'eal>>);
 
-/// A port and the pool that its receive queue draws from.
+/// A port, its place in the configuration, and the pool that its receive queue draws from.
 struct Opened<'eal> {
+    pair: usize,
+    side: &'static str,
     port: Port<'eal>,
     pool: Pool<'eal>,
 }
@@ -30,8 +32,8 @@ pub(super) fn open<'eal>(
     let mut ports = Ports(Vec::new());
     let mut ways = Vec::new();
     for (index, pair) in config.pairs.iter().enumerate() {
-        let host = ports.open(eal, config, &pair.host, pair, machine)?;
-        let wire = ports.open(eal, config, &pair.wire, pair, machine)?;
+        let host = ports.open(eal, config, index, Side::Host, machine)?;
+        let wire = ports.open(eal, config, index, Side::Wire, machine)?;
         let limits = Limits { mtu: pair.mtu.octets(), max_destopts_len: pair.max_destopts_len };
         let through = dataplane::Pair { id: PairId::new(u16::try_from(index)?), limits };
         for (host, wire) in host.into_iter().zip(wire) {
@@ -48,10 +50,15 @@ impl<'eal> Ports<'eal> {
         &mut self,
         eal: &'eal Eal,
         config: &Config,
-        device: &Device,
-        pair: &Pair,
+        index: usize,
+        side: Side,
         machine: &Machine,
     ) -> Result<Vec<QueuePair<'eal>>, dpdk::Error> {
+        let pair = &config.pairs[index];
+        let (side, device) = match side {
+            Side::Host => ("host", &pair.host),
+            Side::Wire => ("wire", &pair.wire),
+        };
         let room = PoolConfig {
             buffers: config.memory.mbufs,
             data_room: eal::buffer_octets(pair.mtu),
@@ -60,18 +67,24 @@ impl<'eal> Ports<'eal> {
         let pool = Pool::new(eal, &format!("port{}", self.0.len()), room)?;
         let device = eal::device(device, pair.mtu, machine);
         let (port, queues) = Port::open(eal, &device, PortConfig::default(), &pool)?;
-        self.0.push(Opened { port, pool });
+        self.0.push(Opened { pair: index, side, port, pool });
         Ok(queues)
     }
 
-    /// Stops the ports, whose queues are gone, and sees that every buffer is back in its pool. What the drivers lost is
-    /// added to `report`.
+    /// What each port has counted, a pair's host port before its wire port.
+    pub(super) fn snapshots(&self) -> Result<Vec<PortSnapshot>, dpdk::Error> {
+        self.0.iter().map(Opened::snapshot).collect()
+    }
+
+    /// Stops the ports, whose queues are gone, and sees that every buffer is back in its pool. What never reached a
+    /// worker is added to `report`.
     pub(super) fn close(self, report: &mut Report) -> anyhow::Result<()> {
-        let mut pools = Vec::new();
-        for Opened { port, pool } in self.0 {
-            count_losses(&port, report)?;
-            pools.push((port.name().to_owned(), pool));
+        for port in self.snapshots()? {
+            count_losses(&port, report);
         }
+        // All ports first: one may hold buffers of another's pool.
+        let pools: Vec<_> =
+            self.0.into_iter().map(|Opened { port, pool, .. }| (port.name().to_owned(), pool)).collect();
         for (port, pool) in pools {
             let missing = pool.in_use();
             anyhow::ensure!(
@@ -83,13 +96,49 @@ impl<'eal> Ports<'eal> {
     }
 }
 
-/// Packets that never reached a worker.
-fn count_losses(port: &Port<'_>, report: &mut Report) -> Result<(), dpdk::Error> {
-    let stats = port.stats()?;
-    for (reason, count) in [("receive_full", stats.imissed), ("no_buffer", stats.rx_nombuf)] {
-        if count > 0 {
-            *report.dropped.entry(reason).or_default() += count;
-        }
+impl Opened<'_> {
+    fn snapshot(&self) -> Result<PortSnapshot, dpdk::Error> {
+        let stats = self.port.stats()?;
+        Ok(PortSnapshot {
+            pair: self.pair,
+            side: self.side,
+            device: self.port.name().to_owned(),
+            received: stats.ipackets,
+            sent: stats.opackets,
+            missed: stats.imissed,
+            receive_errors: stats.ierrors,
+            transmit_errors: stats.oerrors,
+            no_buffer: stats.rx_nombuf,
+            kernel_dropped: stats.kernel_dropped,
+        })
     }
-    Ok(())
+}
+
+/// Packets that never reached a worker, by reason.
+fn count_losses(port: &PortSnapshot, report: &mut Report) {
+    let losses =
+        [("receive_full", port.missed), ("no_buffer", port.no_buffer), ("kernel", port.kernel_dropped)];
+    for (reason, count) in losses.into_iter().filter(|&(_, count)| count > 0) {
+        *report.dropped.entry(reason).or_default() += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn losses_add_up_by_reason_and_zeroes_stay_out() {
+        let mut report = Report::default();
+        let full = PortSnapshot { missed: 2, kernel_dropped: 5, ..PortSnapshot::default() };
+        let quiet = PortSnapshot { received: 9, sent: 9, ..PortSnapshot::default() };
+        for port in [&full, &quiet, &full] {
+            count_losses(port, &mut report);
+        }
+        assert_eq!(report.dropped, BTreeMap::from([("receive_full", 4), ("kernel", 10)]));
+        count_losses(&PortSnapshot { no_buffer: 1, ..quiet }, &mut report);
+        assert_eq!(report.dropped["no_buffer"], 1);
+    }
 }
