@@ -97,6 +97,17 @@ macro_rules! counters {
             pub fn plain_ones(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
                 [$((stringify!($name), concat!($($doc),+), self.$name),)+].into_iter()
             }
+
+            /// What was counted after `earlier`. Flows in the table are not counted but there: their number stays.
+            #[must_use]
+            pub fn since(&self, earlier: &Self) -> Self {
+                let counted = Self {
+                    $($name: self.$name.saturating_sub(earlier.$name),)+
+                    skipped: std::array::from_fn(|i| self.skipped[i].saturating_sub(earlier.skipped[i])),
+                    dropped: std::array::from_fn(|i| self.dropped[i].saturating_sub(earlier.dropped[i])),
+                };
+                Self { flows_live: self.flows_live, ..counted }
+            }
         }
 
         impl std::ops::AddAssign for Counts {
@@ -173,5 +184,15 @@ mod tests {
         assert_eq!((counts.packets, counts.flows_live, counts.skipped[Skip::Esp.index()]), (6, 14, 4));
         let packets = counts.plain_ones().find(|(name, ..)| *name == "packets");
         assert_eq!(packets, Some(("packets", " Packets received.", 6)));
+    }
+
+    #[test]
+    fn what_was_counted_since_is_the_difference_but_for_what_is_there() {
+        let earlier =
+            Counts { packets: 3, flows_live: 7, skipped: [2; Skip::ALL.len()], ..Counts::default() };
+        let now = Counts { packets: 10, flows_live: 5, skipped: [3; Skip::ALL.len()], ..earlier };
+        let expected =
+            Counts { packets: 7, flows_live: 5, skipped: [1; Skip::ALL.len()], ..Counts::default() };
+        assert_eq!(now.since(&earlier), expected);
     }
 }

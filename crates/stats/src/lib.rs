@@ -7,9 +7,10 @@
 #![forbid(unsafe_code)]
 
 mod collector;
-
 mod counters;
 mod exchange;
+mod hlog;
+mod json_lines;
 mod metric;
 mod recorder;
 mod report;
@@ -19,8 +20,9 @@ mod stats_core;
 
 pub use collector::{Collector, Summary};
 pub use counters::{Counter, Counters, Counts, Drop};
-
 pub use exchange::{Exchange, Intake, exchange};
+pub use hlog::HistogramLog;
+pub use json_lines::{Interval, Intervals};
 pub use metric::Metric;
 pub use recorder::Recorders;
 pub use report::{Loss, Report};

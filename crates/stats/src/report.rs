@@ -98,7 +98,10 @@ impl Report {
 }
 
 /// The counts that are not 0, under their reasons' names.
-fn by_reason<const N: usize>(names: [&'static str; N], counts: [u64; N]) -> BTreeMap<&'static str, u64> {
+pub(crate) fn by_reason<const N: usize>(
+    names: [&'static str; N],
+    counts: [u64; N],
+) -> BTreeMap<&'static str, u64> {
     names.into_iter().zip(counts).filter(|&(_, count)| count > 0).collect()
 }
 

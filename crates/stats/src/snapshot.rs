@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Collector, Counts};
+use crate::{Collector, Counts, RuleId};
 
 /// All that is known at the end of an interval.
 #[derive(Debug, Clone)]
@@ -66,5 +66,11 @@ impl Snapshot {
         let mut sum = Counts::default();
         self.workers.iter().for_each(|worker| sum += worker.counts);
         sum
+    }
+
+    /// Each rule with its name, and then, without one, what no rule selects.
+    pub fn rule_ids(&self) -> impl Iterator<Item = (RuleId, Option<&str>)> {
+        let names = self.rules.iter().map(|name| Some(name.as_str())).chain([None]);
+        (0..=u16::MAX).map(RuleId::new).zip(names)
     }
 }
