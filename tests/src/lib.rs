@@ -2,7 +2,7 @@
 //! kernel hosts on both sides of the appliance.
 //!
 //! Everything here drives the real binary from outside, as a user would; nothing here knows how it works inside.
-//! It is not a library for anything but these tests. Functions fail with an error that tells what to look at, which the
+//! It is not a library for anything but these tests, and those unit tests that need something of the machine. Functions fail with an error that tells what to look at, which the
 //! test that called them shows.
 
 pub mod appliance;
@@ -11,8 +11,10 @@ pub mod exchange;
 pub mod namespace;
 pub mod network;
 pub mod program;
+pub mod python;
 pub mod requirement;
 pub mod rig;
+pub mod tmpfs;
 pub mod transfer;
 pub mod tshark;
 pub mod vectors;

@@ -13,6 +13,10 @@ pub enum Requirement {
     Namespaces,
     /// This program.
     Program(&'static str),
+    /// This package from PyPI, of this version, as in `hdrhistogram==0.10.8`.
+    Python(&'static str),
+    /// A tmpfs of our own.
+    Tmpfs,
 }
 
 impl Requirement {
@@ -24,6 +28,14 @@ impl Requirement {
                 let found =
                     Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
                 found.is_err().then(|| format!("needs {name}: run `cargo xtask setup`"))
+            }
+            Self::Python(package) => {
+                let refused = crate::python::with(package).err();
+                refused.map(|error| format!("needs Python with {package} from PyPI: {error:#}"))
+            }
+            Self::Tmpfs => {
+                let refused = crate::tmpfs::with(4096, |_| ()).err();
+                refused.map(|error| format!("needs a tmpfs: run it as root: {error:#}"))
             }
         }
     }
@@ -70,7 +82,8 @@ pub fn met(place: &str, requirements: &[Requirement]) -> bool {
         std::env::var("CI").as_deref() != Ok("true"),
         "{test} cannot run here, and CI may skip nothing: it {reason}"
     );
-    record(&format!("{test}: it {reason}"));
+    // Some programs take several lines to say what they miss.
+    record(&format!("{test}: it {}", reason.replace('\n', "; ")));
     false
 }
 

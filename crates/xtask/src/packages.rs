@@ -29,6 +29,7 @@ pub(crate) const TEST: &[Package] = &[
     package("iproute2", "makes the network namespaces of the test rig"),
     package("ethtool", "turns offloads off there, as veth needs"),
     package("iputils-ping", "pings through the appliance"),
+    package("python3-venv", "runs independent readers of our exports, from PyPI"),
 ];
 
 /// Installs those packages that are missing, and tells which and why.
