@@ -3,19 +3,26 @@
 //! All of this happens on the control thread and costs the workers nothing. Only what is wrong at the start ends the
 //! program; a disk that fills up later, or a reader that goes away, ends that one export.
 
+mod file;
 mod hlog;
 mod http;
 mod json;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use stats::Snapshot;
+use stats::openmetrics::{Buckets, Exposition};
 
+use super::say;
 use crate::config::Export;
 use hlog::Hlog;
 use http::Server;
 use json::JsonLines;
+
+pub(crate) use file::Target;
 
 /// All exports of an instance.
 pub(super) struct Exports {
@@ -32,12 +39,18 @@ impl Exports {
     /// # Errors
     /// When one of them cannot be: a path that cannot be written, an address that is taken.
     pub(super) fn open(config: &Export, now: SystemTime) -> anyhow::Result<Self> {
+        let exposition = Exposition {
+            buckets: Buckets::log_spaced(config.buckets_per_decade)?,
+            version: env!("CARGO_PKG_VERSION").into(),
+            dpdk_version: dpdk::version(),
+        };
+        let serve = |address| Server::bind(address, exposition);
         Ok(Self {
             interval: config.interval,
             next: config.interval,
-            openmetrics: config.openmetrics.map(Server::bind).transpose()?,
-            hlog: config.hlog.as_deref().map(|path| Hlog::create(path, now)).transpose()?,
-            json: config.json.as_ref().map(JsonLines::create).transpose()?,
+            openmetrics: config.openmetrics.map(serve).transpose()?,
+            hlog: config.hlog.clone().map(|path| Hlog::create(path, now)).transpose()?,
+            json: config.json.clone().map(JsonLines::create).transpose()?,
         })
     }
 
@@ -52,12 +65,9 @@ impl Exports {
 
     /// Hands `snapshot`, taken at `now`, to all.
     pub(super) fn export(&mut self, snapshot: Snapshot, now: SystemTime) {
-        if let Some(hlog) = &mut self.hlog {
-            hlog.export(&snapshot, now);
-        }
-        if let Some(json) = &mut self.json {
-            json.export(&snapshot, now);
-        }
+        let hlog = self.hlog.as_mut().and_then(|hlog| hlog.export(&snapshot, now));
+        let json = self.json.as_mut().and_then(|json| json.export(&snapshot, now));
+        say_all([hlog, json]);
         if let Some(openmetrics) = &self.openmetrics {
             openmetrics.publish(Arc::new(snapshot));
         }
@@ -65,11 +75,12 @@ impl Exports {
 
     /// Opens the files anew.
     pub(super) fn reopen(&mut self) {
-        if let Some(hlog) = &mut self.hlog {
-            hlog.reopen();
-        }
-        if let Some(json) = &mut self.json {
-            json.reopen();
-        }
+        let hlog = self.hlog.as_mut().and_then(Hlog::reopen);
+        let json = self.json.as_mut().and_then(JsonLines::reopen);
+        say_all([hlog, json]);
     }
+}
+
+fn say_all(lines: [Option<String>; 2]) {
+    lines.iter().flatten().for_each(|line| say(line));
 }
