@@ -8,10 +8,12 @@
 
 mod collector;
 mod counters;
+mod error;
 mod exchange;
 mod hlog;
 mod json_lines;
 mod metric;
+pub mod openmetrics;
 mod recorder;
 mod report;
 mod rule;
@@ -23,6 +25,7 @@ pub use counters::{Counter, Counters, Counts, Drop};
 pub use exchange::{Exchange, Intake, exchange};
 pub use hlog::HistogramLog;
 pub use json_lines::{Interval, Intervals};
+pub use error::Error;
 pub use metric::Metric;
 pub use recorder::Recorders;
 pub use report::{Loss, Report};
