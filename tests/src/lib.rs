@@ -15,6 +15,7 @@ pub mod python;
 pub mod requirement;
 pub mod rig;
 pub mod tmpfs;
+pub mod tools;
 pub mod transfer;
 pub mod tshark;
 pub mod vectors;

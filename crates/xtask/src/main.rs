@@ -8,6 +8,7 @@
 mod packages;
 mod summary;
 mod tests;
+mod tools;
 
 use std::path::Path;
 use std::process::Command;
@@ -35,13 +36,13 @@ enum Task {
 
 fn main() -> Result<()> {
     match Task::parse() {
-        Task::Setup => packages::install(packages::BUILD, packages::TEST),
+        Task::Setup => set_up(),
         Task::Demo => {
             packages::install(packages::BUILD, &[])?;
             run(cargo().args(["run", "--release", "--package", "pdmline", "--", "demo"]))
         }
         Task::Test => {
-            packages::install(packages::BUILD, packages::TEST)?;
+            set_up()?;
             tests::all()
         }
         Task::Rig { times } => {
@@ -49,6 +50,12 @@ fn main() -> Result<()> {
             tests::rig(times)
         }
     }
+}
+
+/// All that building and testing need.
+fn set_up() -> Result<()> {
+    packages::install(packages::BUILD, packages::TEST)?;
+    tools::fetch()
 }
 
 /// The cargo that runs us, in the workspace, wherever we were called from.

@@ -61,7 +61,8 @@ fn is_installed(package: &str) -> bool {
     answer.is_ok_and(|output| output.stdout == b"installed")
 }
 
-fn apt(arguments: &[&str]) -> Result<()> {
+/// Runs apt-get with root's rights.
+pub(crate) fn apt(arguments: &[&str]) -> Result<()> {
     let mut command = as_root()?;
     // Somebody else's apt may be at work (a fresh cloud machine updates itself): wait for it instead of failing.
     command.args([
