@@ -8,9 +8,6 @@ use anyhow::{Context, Result, ensure};
 /// Prometheus' own checker.
 pub const PROMTOOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/promtool");
 
-/// A Python that has the packages of other people's readers.
-pub const PYTHON: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/python/bin/python");
-
 /// What a program that reads `input` writes to both of its outputs.
 ///
 /// # Errors

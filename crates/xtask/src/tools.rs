@@ -9,16 +9,11 @@ use anyhow::{Context, Result, bail};
 use crate::packages::apt;
 use crate::{run, workspace};
 
-/// Python packages with their versions, and why they are needed.
-const PYTHON: &[(&str, &str)] =
-    &[("prometheus_client==0.26.0", "its parser is the independent reader of OpenMetrics")];
-
 /// Fetches those that are missing, and tells which and why.
 pub(crate) fn fetch() -> Result<()> {
     let tools = workspace().join("target/tools");
     fs::create_dir_all(&tools).with_context(|| format!("cannot create {}", tools.display()))?;
-    promtool(&tools)?;
-    python(&tools.join("python"))
+    promtool(&tools)
 }
 
 /// promtool alone out of Debian's package: installing that would start a Prometheus on this machine, at every boot too.
@@ -53,18 +48,4 @@ fn download(directory: &Path) -> Result<()> {
 fn only_file(directory: &Path) -> Result<PathBuf> {
     let Some(file) = fs::read_dir(directory)?.next() else { bail!("apt-get downloaded nothing") };
     Ok(file?.path())
-}
-
-/// An environment of its own, as Debian wants no foreign packages among its Python's.
-fn python(environment: &Path) -> Result<()> {
-    if !environment.join("bin/pip").exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(environment))?;
-    }
-    let mut pip = Command::new(environment.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check"]);
-    for (package, why) in PYTHON {
-        println!("Python has {package}: {why}");
-        pip.arg(package);
-    }
-    run(&mut pip)
 }

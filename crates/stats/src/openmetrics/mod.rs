@@ -26,7 +26,7 @@ pub struct Exposition {
     pub buckets: Buckets,
     /// pdmline's version.
     pub version: String,
-    /// DPDK's version.
+    /// DPDK's version, as it calls itself: `DPDK 22.11.4`.
     pub dpdk_version: String,
 }
 
