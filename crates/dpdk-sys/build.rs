@@ -28,6 +28,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_rdtsc",
     "rte_ring_(create|dequeue|free)",
     "rte_strerror",
+    "rte_version",
 ];
 
 const TYPES: &[&str] =

@@ -6,9 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pdmline_tests::require;
+use pdmline_tests::{python, require};
 use pdmline_tests::requirement::Requirement;
-use pdmline_tests::tools::{PROMTOOL, PYTHON, told};
+use pdmline_tests::tools::{PROMTOOL, told};
 use serde_json::Value;
 use stats::openmetrics::{Buckets, Exposition, Format};
 use stats::{Collector, Counts, Metric, PortSnapshot, Recorders, RuleId, Snapshot, WorkerSnapshot};
@@ -18,6 +18,9 @@ const HOSTILE_RULE: &str = "a \"b\" \\n {c=\"d\"},# ü";
 
 /// Nanoseconds that are recorded for every rule and metric.
 const SAMPLES: [u64; 5] = [1, 1_000, 1_500_000, 20_000_000, 3_000_000_000_000];
+
+/// Where the independent reader of OpenMetrics comes from.
+const PARSER_PACKAGE: &str = "prometheus_client==0.26.0";
 
 /// Reads OpenMetrics and writes, as JSON, each family's type and each sample as name, labels and value.
 const PARSER: &str = "
@@ -86,9 +89,9 @@ type Family = (String, String, Vec<(String, BTreeMap<String, String>, f64)>);
 
 #[test]
 fn another_parser_reads_the_openmetrics_we_wrote() -> Result<()> {
-    require!(Requirement::Program(PYTHON));
+    require!(Requirement::Python(PARSER_PACKAGE));
     let text = rendered(Format::OpenMetrics)?;
-    let read: Vec<Family> = serde_json::from_str(&told(Command::new(PYTHON).args(["-c", PARSER]), &text)?)?;
+    let read: Vec<Family> = serde_json::from_str(&told(Command::new(python::with(PARSER_PACKAGE)?).args(["-c", PARSER]), &text)?)?;
     let samples: usize = read.iter().map(|(.., samples)| samples.len()).sum();
     assert_eq!(samples, text.lines().filter(|line| !line.starts_with('#')).count());
     let family =

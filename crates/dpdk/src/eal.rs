@@ -117,6 +117,14 @@ fn runtime_dir() -> PathBuf {
     PathBuf::from(OsStr::from_bytes(path.to_bytes()))
 }
 
+/// Name and version of the DPDK that runs, such as `DPDK 22.11.11`.
+#[must_use]
+pub fn version() -> String {
+    // SAFETY: it returns a C string of the library's own, with or without EAL.
+    let name = unsafe { CStr::from_ptr(dpdk_sys::rte_version()) };
+    name.to_string_lossy().into_owned()
+}
+
 pub(crate) fn c_string(text: &str) -> Result<CString, Error> {
     CString::new(text).map_err(|_| Error::ZeroOctet(text.replace('\0', "\\0")))
 }

@@ -28,7 +28,7 @@ mod worker;
 
 pub use calibration::{Calibration, Reading};
 pub use clock::{Calibrator, TscClock};
-pub use eal::Eal;
+pub use eal::{Eal, version};
 pub use error::Error;
 pub use interface::Interface;
 pub use mbuf::{Mbuf, free};

@@ -9,7 +9,7 @@ use dataplane::{Action, Idle};
 use flow::WhenFull;
 
 use super::units::{duration, size, within};
-use super::{Config, Core, Device, Export, Fault, Flows, Instance, JsonTarget, Memory, Mtu, Pair, Rule, raw};
+use super::{Config, Core, Device, Export, Fault, Flows, Instance, Memory, Mtu, Pair, Rule, raw};
 
 /// The 16 octets an option needs alone, to what a header's length octet can say.
 const DESTOPTS_LEN: std::ops::RangeInclusive<i64> = 16..=2048;
@@ -172,7 +172,7 @@ fn export(raw: raw::Export) -> Result<Export, Fault> {
         openmetrics: raw.openmetrics.map(|address| socket(&address)).transpose()?,
         buckets_per_decade: per_decade,
         hlog: raw.hlog,
-        json: raw.json.map(|path| if path == Path::new("-") { JsonTarget::Stdout } else { JsonTarget::File(path) }),
+        json: raw.json.map(|path| if path == Path::new("-") { Target::Stdout } else { Target::File(path) }),
     })
 }
 

@@ -70,14 +70,14 @@ pub(crate) struct Export {
     pub(crate) buckets_per_decade: u8,
     /// The HdrHistogram log.
     pub(crate) hlog: Option<PathBuf>,
-    pub(crate) json: Option<JsonTarget>,
+    pub(crate) json: Option<Target>,
 }
 
-/// Where JSON lines go.
+/// Where lines go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum JsonTarget {
-    Stdout,
+pub(crate) enum Target {
     File(PathBuf),
+    Stdout,
 }
 
 /// Where packet buffers live.

@@ -26,7 +26,7 @@ use dpdk::{Eal, Interface};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
-use crate::config::Config;
+use crate::config::{Config, Target};
 use crate::{files, report};
 use activation::Activations;
 use control::Control;
@@ -109,7 +109,7 @@ fn run_here(args: &Args, config: &Config, machine: &Machine, groups: Groups) -> 
     let ran = control.run(&eal, &ports, shares, config.idle, &wishes);
     let mut report = control.into_report();
     let closed = ports.close(&mut report);
-    let told = tell(&report, args);
+    let told = tell(&report, args, config);
     ran.and(closed).and(told)
 }
 
@@ -145,8 +145,12 @@ fn activate(args: &Args, config: &Config) -> anyhow::Result<Activations> {
     Ok(activations)
 }
 
-fn tell(report: &stats::Report, args: &Args) -> anyhow::Result<()> {
+/// Tells what happened: to a file for programs, and on standard output for people, unless JSON lines go there.
+fn tell(report: &stats::Report, args: &Args, config: &Config) -> anyhow::Result<()> {
     let written = args.report.as_ref().map_or(Ok(()), |path| report::write_json(report, path));
+    if config.export.json == Some(Target::Stdout) {
+        return written;
+    }
     match io::stdout().write_all(report::for_people(report).as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             written.and(Err(error).context("cannot write to standard output"))

@@ -5,29 +5,21 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
 
 use anyhow::Context;
 use nix::fcntl::OFlag;
 
-/// Where lines go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Target {
-    File(PathBuf),
-    Stdout,
-}
+use crate::config::Target;
 
-impl Target {
-    /// Opens it behind what is there already.
-    fn open(&self) -> io::Result<File> {
-        match self {
-            // A named pipe without a reader fails now, and a full one later: waiting would stop more than the file.
-            Self::File(path) => {
-                let flags = OFlag::O_NONBLOCK.bits();
-                OpenOptions::new().append(true).create(true).custom_flags(flags).open(path)
-            }
-            Self::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
+/// Opens `target` behind what is there already.
+fn open_target(target: &Target) -> io::Result<File> {
+    match target {
+        // A named pipe without a reader fails now, and a full one later: waiting would stop more than the file.
+        Target::File(path) => {
+            let flags = OFlag::O_NONBLOCK.bits();
+            OpenOptions::new().append(true).create(true).custom_flags(flags).open(path)
         }
+        Target::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
     }
 }
 
@@ -58,7 +50,7 @@ impl LineFile {
     /// When it cannot be written.
     pub(super) fn open(what: &'static str, target: Target, header: Vec<u8>) -> anyhow::Result<Self> {
         let begin = || {
-            let mut file = target.open()?;
+            let mut file = open_target(&target)?;
             append_whole(&mut file, &header).map(|()| file)
         };
         let file = begin().with_context(|| format!("cannot write the {what} to {target}"))?;
@@ -90,7 +82,7 @@ impl LineFile {
     }
 
     fn try_reopen(&mut self) -> io::Result<()> {
-        let mut file = self.target.open()?;
+        let mut file = open_target(&self.target)?;
         if file.metadata()?.len() == 0 {
             append_whole(&mut file, &self.header)?;
         }
@@ -273,7 +265,7 @@ mod tests {
     #[test]
     fn standard_output_is_file_descriptor_1() {
         let (ours, its) =
-            (Target::Stdout.open().unwrap().metadata().unwrap(), fs::metadata("/proc/self/fd/1").unwrap());
+            (open_target(&Target::Stdout).unwrap().metadata().unwrap(), fs::metadata("/proc/self/fd/1").unwrap());
         assert_eq!((ours.dev(), ours.ino()), (its.dev(), its.ino()));
     }
 }

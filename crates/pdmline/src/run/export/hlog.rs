@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use stats::{HistogramLog, Snapshot};
 
-use super::file::{LineFile, Target};
+use super::file::LineFile;
+use crate::config::Target;
 
 /// An interval log in a file.
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use stats::{Intervals, Snapshot};
 
-use super::file::{LineFile, Target};
+use super::file::LineFile;
+use crate::config::Target;
 
 /// JSON lines in a file or on standard output.
 #[derive(Debug)]

@@ -22,8 +22,6 @@ use hlog::Hlog;
 use http::Server;
 use json::JsonLines;
 
-pub(crate) use file::Target;
-
 /// All exports of an instance.
 pub(super) struct Exports {
     interval: Duration,
