@@ -8,7 +8,7 @@ use std::process::Command;
 
 /// Every function the `dpdk` crate calls, or compares its own with, by regular expression. What is not here is not bound.
 const FUNCTIONS: &[&str] = &[
-    "dpdk_(errno|link_is_up)",
+    "dpdk_(errno|link_is_up|tel_add_dict_number)",
     "fopencookie",
     "rte_dev_(probe|remove)",
     "rte_eal_(cleanup|get_runtime_dir|init|remote_launch|wait_lcore)",
@@ -29,6 +29,8 @@ const FUNCTIONS: &[&str] = &[
     "rte_ring_(create|dequeue|free)",
     "rte_strerror",
     "rte_version",
+    "rte_tel_data_(add_dict_string|start_dict)",
+    "rte_telemetry_register_cmd",
 ];
 
 const TYPES: &[&str] =
@@ -39,7 +41,7 @@ const VALUES: &[&str] = &[
     "MBUF_.*",
     "RING_F_(EXACT_SZ|SC_DEQ|SP_ENQ)",
     "RTE_ETH_(MQ_RX_RSS|RSS_IP|RSS_TCP|RSS_UDP|RSS_SCTP|TX_OFFLOAD_MULTI_SEGS)",
-    "RTE_(LOG_WARNING|MAX_LCORE|PKTMBUF_HEADROOM)",
+    "RTE_(LOG_WARNING|MAX_LCORE|PKTMBUF_HEADROOM|TEL_MAX_DICT_ENTRIES|TEL_MAX_STRING_LEN)",
 ];
 
 fn main() {

@@ -14,6 +14,8 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 #include <rte_ring.h>
+#include <rte_telemetry.h>
+#include <rte_version.h>
 
 /* From 24.11 on these fields are members of anonymous unions, whose names bindgen invents: offsets do not change. */
 enum mbuf_offset {
@@ -43,4 +45,15 @@ static inline int
 dpdk_errno(void)
 {
 	return rte_errno;
+}
+
+/* Renamed in 23.03. */
+static inline int
+dpdk_tel_add_dict_number(struct rte_tel_data *data, const char *name, uint64_t number)
+{
+#if RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0)
+	return rte_tel_data_add_dict_uint(data, name, number);
+#else
+	return rte_tel_data_add_dict_u64(data, name, number);
+#endif
 }

@@ -6,9 +6,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use pdmline_tests::{python, require};
 use pdmline_tests::requirement::Requirement;
 use pdmline_tests::tools::{PROMTOOL, told};
+use pdmline_tests::{python, require};
 use serde_json::Value;
 use stats::openmetrics::{Buckets, Exposition, Format};
 use stats::{Collector, Counts, Metric, PortSnapshot, Recorders, RuleId, Snapshot, WorkerSnapshot};
@@ -91,7 +91,10 @@ type Family = (String, String, Vec<(String, BTreeMap<String, String>, f64)>);
 fn another_parser_reads_the_openmetrics_we_wrote() -> Result<()> {
     require!(Requirement::Python(PARSER_PACKAGE));
     let text = rendered(Format::OpenMetrics)?;
-    let read: Vec<Family> = serde_json::from_str(&told(Command::new(python::with(PARSER_PACKAGE)?).args(["-c", PARSER]), &text)?)?;
+    let read: Vec<Family> = serde_json::from_str(&told(
+        Command::new(python::with(PARSER_PACKAGE)?).args(["-c", PARSER]),
+        &text,
+    )?)?;
     let samples: usize = read.iter().map(|(.., samples)| samples.len()).sum();
     assert_eq!(samples, text.lines().filter(|line| !line.starts_with('#')).count());
     let family =

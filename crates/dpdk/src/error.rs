@@ -140,6 +140,17 @@ pub enum Error {
     /// [`crate::fanout::settle`] was called with threads running.
     #[error("a process that has threads cannot move to another process id: settle before any is started")]
     Threads,
+    /// A telemetry command cannot be had.
+    #[error(
+        "no telemetry command `{command}`: {said}; it begins with /, is made of up to 55 letters, digits, _ and /, is \
+         registered once, and is explained in up to 127 octets"
+    )]
+    Telemetry {
+        /// The command.
+        command: String,
+        /// What DPDK said.
+        said: String,
+    },
     /// The system refused.
     #[error("cannot {step}: {reason}")]
     System {

@@ -1,5 +1,6 @@
 //! A small safe layer over DPDK: EAL as a guard, buffer pools, ports and their queues, owning buffers, workers on
-//! cores, and the time stamp counter as a clock. It implements what `dataplane` asks of packets, queues and clocks.
+//! cores, telemetry, and the time stamp counter as a clock. It implements what `dataplane` asks of packets, queues and
+//! clocks.
 //!
 //! It is not a general binding: what pdmline does not need is not here. It knows nothing of PDM, of flows, or of
 //! configuration files, and prints nothing.
@@ -24,6 +25,7 @@ mod pool;
 mod port;
 mod queue;
 mod ring;
+mod telemetry;
 mod worker;
 
 pub use calibration::{Calibration, Reading};
@@ -36,4 +38,5 @@ pub use pool::{HEADROOM, Pool, PoolConfig};
 pub use port::{Port, PortConfig, Stats};
 pub use queue::{QueuePair, RxQueue, TxQueue};
 pub use ring::{Joint, joined};
+pub use telemetry::{Dictionary, Telemetry, Value};
 pub use worker::{Scope, Worker};

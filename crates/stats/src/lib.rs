@@ -22,10 +22,10 @@ mod stats_core;
 
 pub use collector::{Collector, Summary};
 pub use counters::{Counter, Counters, Counts, Drop};
+pub use error::Error;
 pub use exchange::{Exchange, Intake, exchange};
 pub use hlog::HistogramLog;
 pub use json_lines::{Interval, Intervals};
-pub use error::Error;
 pub use metric::Metric;
 pub use recorder::Recorders;
 pub use report::{Loss, Report};

@@ -177,7 +177,8 @@ fn export(raw: raw::Export) -> Result<Export, Fault> {
 }
 
 fn socket(address: &str) -> Result<SocketAddr, Fault> {
-    let problem = || format!("{address:?} is not an address and port; write \"127.0.0.1:9464\" or \"[::1]:9464\"");
+    let problem =
+        || format!("{address:?} is not an address and port; write \"127.0.0.1:9464\" or \"[::1]:9464\"");
     address.parse().map_err(|_| Fault::value("export.openmetrics", problem()))
 }
 

@@ -131,7 +131,10 @@ impl<'a> Control<'a> {
             if wish == Some(Wish::Reopen) {
                 self.exports.reopen();
             }
-            if wish == Some(Wish::End) || stop.load(Relaxed) || self.duration.is_some_and(|duration| self.ran >= duration) {
+            if wish == Some(Wish::End)
+                || stop.load(Relaxed)
+                || self.duration.is_some_and(|duration| self.ran >= duration)
+            {
                 return Ok(());
             }
         }

@@ -30,8 +30,8 @@ use crate::config::{Config, Target};
 use crate::{files, report};
 use activation::Activations;
 use control::Control;
-use export::Exports;
 use eal::Machine;
+use export::Exports;
 use signals::Wishes;
 
 /// Stand between hosts and the wire, and give the hosts PDM

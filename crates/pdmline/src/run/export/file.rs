@@ -264,8 +264,10 @@ mod tests {
 
     #[test]
     fn standard_output_is_file_descriptor_1() {
-        let (ours, its) =
-            (open_target(&Target::Stdout).unwrap().metadata().unwrap(), fs::metadata("/proc/self/fd/1").unwrap());
+        let (ours, its) = (
+            open_target(&Target::Stdout).unwrap().metadata().unwrap(),
+            fs::metadata("/proc/self/fd/1").unwrap(),
+        );
         assert_eq!((ours.dev(), ours.ino()), (its.dev(), its.ino()));
     }
 }
