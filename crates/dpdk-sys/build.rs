@@ -28,9 +28,9 @@ const FUNCTIONS: &[&str] = &[
     "rte_rdtsc",
     "rte_ring_(create|dequeue|free)",
     "rte_strerror",
-    "rte_version",
     "rte_tel_data_(add_dict_string|start_dict)",
     "rte_telemetry_register_cmd",
+    "rte_version",
 ];
 
 const TYPES: &[&str] =

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them too")]
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -308,6 +310,53 @@ fn signals_end_it_with_a_report() {
     }
 }
 
+/// A port of this machine that nobody listens on, most likely.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What a server on `port` answers, head and body.
+fn get(port: u16, path: &str) -> String {
+    let mut answer = String::new();
+    let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    server
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: test\r\nAccept: text/plain\r\n\r\n").as_bytes())
+        .unwrap();
+    server.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn results_leave_each_interval_while_it_runs() {
+    let port = free_port();
+    let export = format!(
+        "[export]\ninterval = \"100ms\"\nopenmetrics = \"127.0.0.1:{port}\"\nhlog = \"delays.hlog\"\n\
+         json = \"lines.jsonl\"\n[poll]"
+    );
+    let appliance = Instance::new("export", "net_null0", "net_null1").with("[poll]", &export);
+    let running = appliance.start();
+    let lines = || fs::read_to_string(appliance.path("lines.jsonl")).unwrap_or_default();
+    wait_for(|| lines().lines().count() >= 3);
+
+    assert!(get(port, "/healthz").starts_with("HTTP/1.1 200 "));
+    let metrics = get(port, "/metrics");
+    let packets = metrics.lines().find(|line| line.starts_with("pdmline_packets_total{")).unwrap();
+    assert!(!packets.ends_with(" 0"), "{packets}");
+    assert!(metrics.contains("dpdk_version=\"DPDK 2"), "{metrics}");
+    assert!(metrics.contains("pdmline_residence_seconds_count"), "{metrics}");
+
+    let third: Value = serde_json::from_str(lines().lines().nth(2).unwrap()).unwrap();
+    assert!(third["packets"].as_u64().unwrap() > 0, "{third}");
+    assert!(third["skipped"]["not_ipv6"].as_u64().unwrap() > 0, "{third}");
+    assert!(fs::read_to_string(appliance.path("delays.hlog")).unwrap().contains("Tag=residence,"));
+
+    fs::rename(appliance.path("lines.jsonl"), appliance.path("lines.jsonl.1")).unwrap();
+    kill(Pid::from_raw(running.id().try_into().unwrap()), Signal::SIGHUP).unwrap();
+    wait_for(|| lines().lines().count() >= 1);
+    assert_eq!(end(running, Signal::SIGTERM), Some(0));
+    assert!(lines().ends_with('\n'));
+}
+
 #[test]
 fn a_port_and_a_name_have_one_holder() {
     let port = "net_pcap0,rx_pcap=empty.pcap,tx_pcap=out.pcap";
@@ -389,7 +438,17 @@ fn a_damaged_memory_of_activations_is_not_guessed_at() {
 /// Each line: what is changed in the configuration, into what, EAL's arguments, and what the complaint must say.
 #[test]
 fn what_is_wrong_is_told_in_one_line() {
-    let table: [(&str, &str, &[&str], &str); 15] = [
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let metrics = format!("[export]\nopenmetrics = \"{}\"\n[poll]", taken.local_addr().unwrap());
+    let table: [(&str, &str, &[&str], &str); 18] = [
+        ("[poll]", &metrics, &[], "the port is taken; end who has it"),
+        (
+            "[poll]",
+            "[export]\njson = \"none/lines\"\n[poll]",
+            &[],
+            "cannot write the JSON lines to none/lines",
+        ),
+        ("[poll]", "[export]\nhlog = \".\"\n[poll]", &[], "cannot write the histogram log to ."),
         (
             "mtu = 1500",
             "mtu = 1500\nmut = 1",

@@ -9,7 +9,7 @@ use dataplane::{Action, Idle};
 use flow::WhenFull;
 
 use super::units::{duration, size, within};
-use super::{Config, Core, Device, Export, Fault, Flows, Instance, Memory, Mtu, Pair, Rule, raw};
+use super::{Config, Core, Device, Export, Fault, Flows, Instance, Memory, Mtu, Pair, Rule, Target, raw};
 
 /// The 16 octets an option needs alone, to what a header's length octet can say.
 const DESTOPTS_LEN: std::ops::RangeInclusive<i64> = 16..=2048;

@@ -1,6 +1,7 @@
 //! The control thread: it launches the workers and watches them. It keeps the clock, takes what they recorded, prints,
 //! and ends them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,7 +11,7 @@ use dpdk::{Calibrator, Eal, Scope};
 use stats::{Report, StatsCore};
 
 use super::activation::{Activations, Remaining};
-use super::export::Exports;
+use super::export::{Commands, Exports};
 use super::ports::Ports;
 use super::shares::Share;
 use super::signals::{Wish, Wishes};
@@ -29,6 +30,7 @@ pub(super) struct Control<'a> {
     calibrator: Calibrator,
     core: StatsCore,
     exports: Exports,
+    commands: Commands<'a>,
     /// Rules that have not ended yet, and when they will.
     endings: Vec<(&'a Rule, SystemTime)>,
     summary: Summary,
@@ -44,6 +46,7 @@ impl<'a> Control<'a> {
         activations: &Activations,
         calibrator: Calibrator,
         exports: Exports,
+        commands: Commands<'a>,
     ) -> Self {
         let rules = config.rules.iter().map(|rule| rule.name.clone()).collect();
         let endings = config.rules.iter().filter_map(|rule| ending(rule, activations)).collect();
@@ -51,6 +54,7 @@ impl<'a> Control<'a> {
             calibrator,
             core: StatsCore::new(rules),
             exports,
+            commands,
             endings,
             summary: Summary::new(args.interval, args.duration),
             duration: args.duration,
@@ -124,7 +128,9 @@ impl<'a> Control<'a> {
             let calibration = self.calibrator.refine()?;
             if self.exports.are_due(self.ran) {
                 let snapshot = self.core.end_interval(self.ran, ports.snapshots()?, calibration.error_ppb);
-                self.exports.export(snapshot, SystemTime::now());
+                let snapshot = Arc::new(snapshot);
+                self.exports.export(&snapshot, SystemTime::now());
+                self.commands.publish(snapshot);
             }
             self.say_which_rules_ended(SystemTime::now());
             self.summary.print_if_due(self.core.report(self.ran), self.core.counts().flows_live);

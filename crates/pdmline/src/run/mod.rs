@@ -31,7 +31,7 @@ use crate::{files, report};
 use activation::Activations;
 use control::Control;
 use eal::Machine;
-use export::Exports;
+use export::{Commands, Exports};
 use signals::Wishes;
 
 /// Stand between hosts and the wire, and give the hosts PDM
@@ -98,6 +98,7 @@ fn run_here(args: &Args, config: &Config, machine: &Machine, groups: Groups) -> 
     let exports = Exports::open(&config.export, SystemTime::now())?;
     let eal = Eal::init(&eal::arguments(config, machine, &args.eal))?;
     check_worker_cores(&eal, config)?;
+    let commands = Commands::register(&eal)?;
     let (ports, ways) = ports::open(&eal, config, machine)?;
     drop(groups);
     let (calibrator, clock) = dpdk::Calibrator::start()?;
@@ -105,7 +106,7 @@ fn run_here(args: &Args, config: &Config, machine: &Machine, groups: Groups) -> 
     let rules = rules::of(&config.rules, &activations, &clock, SystemTime::now());
     let mut regions = shares::regions(config)?;
     let shares = shares::cut(config, &mut regions, ways, &rules, &clock)?;
-    let mut control = Control::new(args, config, &activations, calibrator, exports);
+    let mut control = Control::new(args, config, &activations, calibrator, exports, commands);
     let ran = control.run(&eal, &ports, shares, config.idle, &wishes);
     let mut report = control.into_report();
     let closed = ports.close(&mut report);

@@ -7,6 +7,7 @@ mod file;
 mod hlog;
 mod http;
 mod json;
+mod telemetry;
 #[cfg(test)]
 mod testing;
 
@@ -22,7 +23,9 @@ use hlog::Hlog;
 use http::Server;
 use json::JsonLines;
 
-/// All exports of an instance.
+pub(super) use telemetry::Commands;
+
+/// All exports that the configuration names.
 pub(super) struct Exports {
     interval: Duration,
     next: Duration,
@@ -62,12 +65,12 @@ impl Exports {
     }
 
     /// Hands `snapshot`, taken at `now`, to all.
-    pub(super) fn export(&mut self, snapshot: Snapshot, now: SystemTime) {
-        let hlog = self.hlog.as_mut().and_then(|hlog| hlog.export(&snapshot, now));
-        let json = self.json.as_mut().and_then(|json| json.export(&snapshot, now));
+    pub(super) fn export(&mut self, snapshot: &Arc<Snapshot>, now: SystemTime) {
+        let hlog = self.hlog.as_mut().and_then(|hlog| hlog.export(snapshot, now));
+        let json = self.json.as_mut().and_then(|json| json.export(snapshot, now));
         say_all([hlog, json]);
         if let Some(openmetrics) = &self.openmetrics {
-            openmetrics.publish(Arc::new(snapshot));
+            openmetrics.publish(Arc::clone(snapshot));
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) fn snapshot(uptime: Duration) -> Snapshot {
         workers: vec![WorkerSnapshot { core: 1, counts, alive: true }],
         ports: Vec::new(),
         rules: vec!["lab".into()],
-        total: Collector::new(1),
+        total: interval.clone(),
         interval,
         clock_error_ppb: 0,
     }
