@@ -7,6 +7,7 @@
 
 pub mod appliance;
 pub mod capture;
+pub mod delay_line;
 pub mod exchange;
 pub mod namespace;
 pub mod network;

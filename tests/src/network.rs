@@ -4,6 +4,13 @@
 //! namespace a          namespace middle                          namespace b
 //! host ─────────────── host-a  [appliance]  wire-a ══ wire-b  [appliance]  host-b ─────────────── host
 //! ```
+//!
+//! With the wire cut, its ends lead into one more namespace, for something that stands between:
+//!
+//! ```text
+//! middle               namespace path       middle
+//! wire-a ───────────── end-a    end-b ───── wire-b
+//! ```
 
 use std::fs::File;
 use std::net::Ipv6Addr;
@@ -18,6 +25,9 @@ pub const HOST_INTERFACE: &str = "host";
 /// The four interfaces in the middle: host and wire side of the pair near A, and of the pair near B.
 pub const MIDDLE: [Pair; 2] =
     [Pair { host: "host-a", wire: "wire-a" }, Pair { host: "host-b", wire: "wire-b" }];
+
+/// The ends of the cut wire: towards A, and towards B.
+pub const CUT: [&str; 2] = ["end-a", "end-b"];
 
 /// The local prefix of host A.
 pub const PREFIX_A: &str = "2001:db8:a::/64";
@@ -56,6 +66,8 @@ pub struct Network {
     pub b: Host,
     /// Where the appliances run; its own stack is silent.
     pub middle: Namespace,
+    /// Where the wire is cut, if it is.
+    path: Option<Namespace>,
     // Dropped last: the next rig may start when the namespaces are gone.
     _lock: File,
 }
@@ -86,7 +98,29 @@ impl Network {
         for namespace in [&a.namespace, &b.namespace, &middle] {
             receive_on_one_cpu(namespace)?;
         }
-        Ok(Self { a, b, middle, _lock: lock })
+        Ok(Self { a, b, middle, path: None, _lock: lock })
+    }
+
+    /// Cuts the wire, and returns the namespace where its ends, [`CUT`], now are. Nothing passes until somebody carries it
+    /// from one to the other.
+    ///
+    /// # Errors
+    ///
+    /// If namespaces or veth are refused.
+    pub fn cut_the_wire(&mut self) -> Result<&Namespace> {
+        let path = Namespace::create("path")?;
+        silence(&path)?;
+        // The other end goes with it.
+        self.middle.ip(&format!("link del {}", MIDDLE[0].wire))?;
+        for (pair, end) in MIDDLE.into_iter().zip(CUT) {
+            veth((&self.middle, pair.wire), (&path, end), WIRE_MTU)?;
+            self.middle.ip(&format!("link set {} up", pair.wire))?;
+            path.ip(&format!("link set {end} up"))?;
+        }
+        for namespace in [&self.middle, &path] {
+            receive_on_one_cpu(namespace)?;
+        }
+        Ok(self.path.insert(path))
     }
 
     /// Puts a plain kernel bridge where each appliance would stand: what the rig itself can do.
@@ -156,10 +190,10 @@ fn host(namespace: Namespace, own: &str, other: &str) -> Result<Host> {
     Ok(Host { namespace, address: address.parse()? })
 }
 
-/// The middle has no stack of its own: no addresses, no neighbour discovery.
-fn silence(middle: &Namespace) -> Result<()> {
-    middle.set("ipv6/conf/all/disable_ipv6", "1")?;
-    middle.set("ipv6/conf/default/disable_ipv6", "1")
+/// What is only passed through has no stack of its own: no addresses, no neighbour discovery.
+fn silence(namespace: &Namespace) -> Result<()> {
+    namespace.set("ipv6/conf/all/disable_ipv6", "1")?;
+    namespace.set("ipv6/conf/default/disable_ipv6", "1")
 }
 
 /// Without it the kernel spreads a flow over its CPUs and reorders it all by itself.

@@ -46,7 +46,15 @@ impl Rig {
     ///
     /// If anything does not start.
     pub fn start(middle: Middle, protocol: &str) -> Result<Self> {
-        let network = Network::create()?;
+        Self::start_in(Network::create()?, middle, protocol)
+    }
+
+    /// As [`Rig::start`], in a network that is there already.
+    ///
+    /// # Errors
+    ///
+    /// If anything does not start.
+    pub fn start_in(network: Network, middle: Middle, protocol: &str) -> Result<Self> {
         let mut rig = Self { appliances: Vec::new(), network, directory: tempfile::tempdir()? };
         rig.start_appliances(middle, protocol)?;
         rig.wait_until_packets_pass()?;
