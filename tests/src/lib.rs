@@ -15,6 +15,7 @@ pub mod program;
 pub mod python;
 pub mod requirement;
 pub mod rig;
+pub mod stream;
 pub mod tmpfs;
 pub mod tools;
 pub mod transfer;
