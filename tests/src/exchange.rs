@@ -9,6 +9,9 @@ use crate::network::Host;
 
 /// An answer that takes longer was lost.
 const LOST: Duration = Duration::from_secs(5);
+/// Before each question, so that every one finds the rig at rest, however soon the last was answered. Workers that sleep
+/// when nothing comes would be awake all the time otherwise, and the rig a different one.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Asks the server `count` times, one question after the other, and returns the median of the times that it took from
 /// receiving a question to sending the answer, as it saw them itself.
@@ -39,6 +42,7 @@ pub fn exchange(client: &Host, server: &Host, think: Duration, count: u32) -> Re
 }
 
 fn ask(client: &UdpSocket, server: SocketAddr, number: u32) -> Result<()> {
+    std::thread::sleep(PAUSE);
     client.set_read_timeout(Some(LOST))?;
     client.connect(server)?;
     let question = number.to_be_bytes();
