@@ -96,8 +96,13 @@ impl Rig {
         Ok(())
     }
 
-    /// A segment on its way between two pairs when the appliances end would be counted by one of them only.
-    fn wait_until_packets_rest(&self) -> Result<()> {
+    /// Returns when the hosts have said all. A segment on its way between two pairs when the appliances end would be
+    /// counted by one of them only, and one that comes when a capture ends counts as lost by it.
+    ///
+    /// # Errors
+    ///
+    /// If they never do.
+    pub fn wait_until_packets_rest(&self) -> Result<()> {
         let segments = || -> Result<Vec<u64>> {
             let hosts = [&self.network.a, &self.network.b];
             let counters = hosts.iter().flat_map(|host| [(host, "InSegs"), (host, "OutSegs")]);

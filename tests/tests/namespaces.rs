@@ -147,6 +147,7 @@ fn captures(middle: Middle) -> Result<()> {
         exchange(from, to, Duration::from_millis(1), 10)?;
         transfer(from, to, LEN)?;
     }
+    rig.wait_until_packets_rest()?;
     for capture in wire {
         let file = capture.stop()?;
         let eligible = count(&file, ELIGIBLE)?;
