@@ -48,6 +48,7 @@ mod delays {
 
     const QUESTIONS: u32 = 60;
     const TOLERANCE: Duration = Duration::from_micros(300);
+    const ATTEMPTS: u32 = 3;
     const HEADING: &str = "\
 | path, each way | path, both ways as it went | network_rtt should be | network_rtt | server thinks | as it went | server_delay |
 |---:|---:|---:|---:|---:|---:|---:|
@@ -103,6 +104,19 @@ mod delays {
         }
     }
 
+    /// Measures until what comes out agrees, at most [`ATTEMPTS`] times: a busy machine spoils one now and then, a wrong
+    /// program all.
+    fn measure_until_it_agrees(delay: Duration, think: Duration, without: &Row) -> Result<Row> {
+        let mut row = Row::measure(delay, think)?;
+        for _ in 1..ATTEMPTS {
+            if row.agrees(without) {
+                break;
+            }
+            row = Row::measure(delay, think)?;
+        }
+        Ok(row)
+    }
+
     /// The network's share and the server's are told apart, and both are what they are known to be.
     #[test]
     fn are_what_was_set() -> Result<()> {
@@ -110,7 +124,7 @@ mod delays {
         let (mut table, mut all_agree) = (HEADING.to_owned(), true);
         for think in [0, 2, 20].map(ms) {
             let without = Row::measure(ms(0), think)?;
-            let long = [1, 5, 20].map(|delay| Row::measure(ms(delay), think));
+            let long = [1, 5, 20].map(|delay| measure_until_it_agrees(ms(delay), think, &without));
             table += &without.show(&without);
             for row in long {
                 let row = row?;
