@@ -109,15 +109,19 @@ impl Instance {
     }
 
     /// Starts it, and returns when it runs.
-    fn start(&self) -> Child {
+    fn start(&self) -> Running {
         let log = fs::File::create(self.path("log")).unwrap();
         let mut command = self.command(&["--report", "report.json"]);
-        let mut child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut running = Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
         wait_for(|| {
-            assert!(child.try_wait().unwrap().is_none(), "{}", fs::read_to_string(self.path("log")).unwrap());
+            assert!(
+                running.0.try_wait().unwrap().is_none(),
+                "{}",
+                fs::read_to_string(self.path("log")).unwrap()
+            );
             fs::read_to_string(self.path("log")).unwrap().contains("running\n")
         });
-        child
+        running
     }
 
     /// What it complains of, in one line, after starting in vain.
@@ -173,11 +177,32 @@ fn wait_for(mut condition: impl FnMut() -> bool) {
     }
 }
 
-fn end(mut child: Child, signal: Signal) -> Option<i32> {
-    kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+/// A program that runs, and not beyond its test, whatever becomes of that.
+struct Running(Child);
+
+impl Running {
+    fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.id().try_into().unwrap()), signal).unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Gone already, unless the test failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn end(mut running: Running, signal: Signal) -> Option<i32> {
+    running.signal(signal);
     let mut status = None;
     wait_for(|| {
-        status = child.try_wait().unwrap();
+        status = running.0.try_wait().unwrap();
         status.is_some()
     });
     status.unwrap().code()
@@ -351,7 +376,7 @@ fn results_leave_each_interval_while_it_runs() {
     assert!(fs::read_to_string(appliance.path("delays.hlog")).unwrap().contains("Tag=residence,"));
 
     fs::rename(appliance.path("lines.jsonl"), appliance.path("lines.jsonl.1")).unwrap();
-    kill(Pid::from_raw(running.id().try_into().unwrap()), Signal::SIGHUP).unwrap();
+    running.signal(Signal::SIGHUP);
     wait_for(|| lines().lines().count() >= 1);
     assert_eq!(end(running, Signal::SIGTERM), Some(0));
     assert!(lines().ends_with('\n'));
