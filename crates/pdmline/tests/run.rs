@@ -432,8 +432,9 @@ fn a_rule_that_has_ended_stays_so_until_it_is_restarted() {
 
 #[test]
 fn a_rule_ends_while_it_runs() {
-    let appliance = nothing("ends").with("action =", "active_for = \"1s\"\naction =");
-    let output = appliance.run(&["--duration", "3s"]);
+    // Long enough for a busy machine to start in.
+    let appliance = nothing("ends").with("action =", "active_for = \"4s\"\naction =");
+    let output = appliance.run(&["--duration", "6s"]);
     let said = stderr(&output);
     let (ends, ended) =
         (said.find("rule \"lab\" ends at ").unwrap(), said.find("rule \"lab\" ended at ").unwrap());
