@@ -32,14 +32,20 @@ pub struct Replayed {
     report: Value,
 }
 
-/// All vectors, by name. They lie beside the checkout, in `../shared/vectors`, or where `PDMLINE_VECTORS` says.
+/// Where the vectors lie: beside the checkout, in `../shared/vectors`, or where `PDMLINE_VECTORS` says.
+#[must_use]
+pub fn directory() -> PathBuf {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
+    std::env::var_os("PDMLINE_VECTORS").map_or(beside, PathBuf::from)
+}
+
+/// All vectors, by name.
 ///
 /// # Errors
 ///
 /// If there are none, or one cannot be read.
 pub fn all() -> Result<Vec<Vector>> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let directory = std::env::var_os("PDMLINE_VECTORS").map_or(beside, PathBuf::from);
+    let directory = directory();
     let entries = fs::read_dir(&directory)
         .with_context(|| format!("no vectors in {}: set PDMLINE_VECTORS", directory.display()))?;
     let paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
