@@ -1,5 +1,7 @@
 //! Instants and spans in ticks of whatever clock the caller reads, and what a tick is worth.
 
+use std::time::Duration;
+
 use pdm::Attos;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -92,10 +94,10 @@ impl TickRate {
         Attos::new((span.0 as u128 * self.0 as u128) >> PLACES)
     }
 
-    /// The ticks that make `nanoseconds`, rounded down; the longest span when there are more.
+    /// The ticks that make `time`, rounded down; the longest span when there are more.
     #[must_use]
-    pub fn span_of_nanos(self, nanoseconds: u64) -> Span {
-        let attos = u128::from(nanoseconds) * 1_000_000_000;
+    pub fn span_of(self, time: Duration) -> Span {
+        let attos = u128::from(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)) * 1_000_000_000;
         let ticks = (attos << PLACES) / u128::from(self.0.max(1));
         Span(u64::try_from(ticks).unwrap_or(u64::MAX))
     }
@@ -108,7 +110,7 @@ mod tests {
     #[test]
     fn a_nanosecond_tick_is_a_billion_attoseconds() {
         assert_eq!(TickRate::NANOSECONDS.attos(Span(4)), Attos::new(4_000_000_000));
-        assert_eq!(TickRate::NANOSECONDS.span_of_nanos(60_000_000_000), Span(60_000_000_000));
+        assert_eq!(TickRate::NANOSECONDS.span_of(Duration::from_secs(60)), Span(60_000_000_000));
     }
 
     #[test]

@@ -25,6 +25,11 @@ pub(crate) fn time(time: Attos) -> String {
     }
 }
 
+/// `nanos` nanoseconds, as [`time`] has them.
+pub(crate) fn nanos(nanos: u64) -> String {
+    time(Attos::new(u128::from(nanos) * 1_000_000_000))
+}
+
 /// The first way to write it in four digits: rounding up may need a digit, or a unit, more than truncating does.
 fn rounded(attos: u128) -> Option<String> {
     UNITS.into_iter().find_map(|(unit, name)| {

@@ -104,13 +104,12 @@ fn pair(args: &Args) -> Pair {
 }
 
 fn settings(args: &Args) -> anyhow::Result<Settings> {
-    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let psn_start = match args.initial_psn {
         Some(psn) => PsnStart::At(Psn::new(psn)),
         None => secret::psn_start()?,
     };
     Ok(Settings {
-        lifetime: args.lifetime.map(|time| TickRate::NANOSECONDS.span_of_nanos(nanos(time))),
+        lifetime: args.lifetime.map(|time| TickRate::NANOSECONDS.span_of(time)),
         ..Settings::new(secret::hasher()?, psn_start)
     })
 }

@@ -5,7 +5,6 @@ use std::fmt::{self, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use pdm::Attos;
 use stats::{Report, Summary};
 
 use crate::{files, human};
@@ -73,15 +72,11 @@ fn write_metrics(out: &mut String, metrics: &BTreeMap<&str, Summary>) -> fmt::Re
     for (name, summary) in metrics {
         write!(out, "{name:<14}{:>11}", summary.count)?;
         for nanos in [summary.min_ns, summary.p50_ns, summary.p90_ns, summary.p99_ns, summary.max_ns] {
-            write!(out, "{:>11}", time(nanos))?;
+            write!(out, "{:>11}", human::nanos(nanos))?;
         }
         writeln!(out)?;
     }
     Ok(())
-}
-
-fn time(nanos: u64) -> String {
-    human::time(Attos::new(u128::from(nanos) * 1_000_000_000))
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use pdm::Attos;
 use stats::{Metric, Report};
 
 use super::lab::Outcome;
@@ -34,7 +33,7 @@ impl Delay {
     }
 
     fn measured(&self) -> String {
-        self.measured.map_or_else(|| "nothing".into(), |[median, ..]| time(median))
+        self.measured.map_or_else(|| "nothing".into(), |[median, ..]| human::nanos(median))
     }
 }
 
@@ -84,9 +83,9 @@ pub(super) fn print(verdicts: &[Verdict], out: &mut impl Write) -> io::Result<()
             out,
             "{:<27}{:<11}{:<12}{:<11}{:<12}{:<9}{:<10}{}",
             verdict.name,
-            time(verdict.network.set),
+            human::nanos(verdict.network.set),
             verdict.network.measured(),
-            time(verdict.server.set),
+            human::nanos(verdict.server.set),
             verdict.server.measured(),
             verdict.lost,
             verdict.measured_lost,
@@ -112,10 +111,6 @@ fn print_totals(verdicts: &[Verdict], out: &mut impl Write) -> io::Result<()> {
         total(|outcome| outcome.surprises),
         100 / TOLERANCE
     )
-}
-
-fn time(nanos: u64) -> String {
-    human::time(Attos::new(u128::from(nanos) * 1_000_000_000))
 }
 
 #[cfg(test)]

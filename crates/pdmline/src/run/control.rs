@@ -133,7 +133,7 @@ impl<'a> Control<'a> {
                 self.commands.publish(snapshot);
             }
             self.say_which_rules_ended(SystemTime::now());
-            self.summary.print_if_due(self.core.report(self.ran), self.core.counts().flows_live);
+            self.summary.print_if_due(self.ran, &self.core);
             if wish == Some(Wish::Reopen) {
                 self.exports.reopen();
             }

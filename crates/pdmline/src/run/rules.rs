@@ -12,10 +12,7 @@ use crate::config::Rule;
 pub(super) fn of(rules: &[Rule], activations: &Activations, clock: &impl Clock, today: SystemTime) -> Rules {
     let now = clock.now();
     let until = |rule| match activations.remaining(rule, today) {
-        Remaining::Until(left, _) => {
-            let nanos = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
-            Some(now.saturating_add(clock.rate().span_of_nanos(nanos)))
-        }
+        Remaining::Until(left, _) => Some(now.saturating_add(clock.rate().span_of(left))),
         Remaining::Ended(_) => Some(now),
         Remaining::Forever => None,
     };

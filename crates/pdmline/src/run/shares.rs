@@ -56,8 +56,7 @@ pub(super) fn cut<'a>(
         let engine = Engine::new(Shard::new(region, settings)?, rules.clone(), Arc::clone(&counters));
         let (exchange, recorded) = stats::exchange(rules.count());
         let own = ways.extract_if(.., |(of, _)| *of == core).map(|(_, way)| way).collect();
-        let worker =
-            Worker::new(engine, own, clock.clone(), exchange, clock.rate().span_of_nanos(nanos(EXCHANGE)));
+        let worker = Worker::new(engine, own, clock.clone(), exchange, clock.rate().span_of(EXCHANGE));
         shares.push(Share { core, worker, counters, recorded });
     }
     Ok(shares)
@@ -70,7 +69,7 @@ fn settings(
     clock: &TscClock,
 ) -> anyhow::Result<Settings> {
     Ok(Settings {
-        lifetime: Some(clock.rate().span_of_nanos(nanos(config.flows.lifetime))),
+        lifetime: Some(clock.rate().span_of(config.flows.lifetime)),
         when_full: config.flows.when_full,
         log_packets: log_packets(octets),
         ..Settings::new(hasher.clone(), secret::psn_start()?)
@@ -84,10 +83,6 @@ fn log_packets(octets: usize) -> usize {
         .take_while(|packets| *packets > 0)
         .find(fits)
         .unwrap_or_default()
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

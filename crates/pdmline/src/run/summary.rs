@@ -3,8 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use pdm::Attos;
-use stats::{Metric, Report};
+use stats::{Metric, Report, StatsCore};
 
 use super::say;
 use crate::human;
@@ -30,13 +29,13 @@ impl Summary {
         Self { interval, of, last: Report::default(), next: interval }
     }
 
-    /// Prints the line of the interval that `report` ends, if one has ended, with `live` flows.
-    pub(super) fn print_if_due(&mut self, report: Report, live: u64) {
-        let ran = Duration::from_secs_f64(report.duration_s);
+    /// Prints the line of the interval that has ended by `ran`, if one has, from what `core` knows.
+    pub(super) fn print_if_due(&mut self, ran: Duration, core: &StatsCore) {
         if ran < self.next {
             return;
         }
-        say(&line(&self.last, &report, live, self.of));
+        let report = core.report(ran);
+        say(&line(&self.last, &report, core.counts().flows_live, self.of));
         self.last = report;
         while self.next <= ran {
             self.next += self.interval;
@@ -66,7 +65,7 @@ fn line(last: &Report, report: &Report, live: u64, of: Option<Duration>) -> Stri
     }
     for (metric, name) in [(Metric::NetworkRtt, "network"), (Metric::ServerDelay, "server")] {
         if let Some(summary) = report.metrics.get(metric.name()) {
-            let median = human::time(Attos::new(u128::from(summary.p50_ns) * 1_000_000_000));
+            let median = human::nanos(summary.p50_ns);
             line += &format!(", {name} p50 {median}");
         }
     }
