@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
-use flow::{Answer, FlowId, Hash, Instant, Key, PairId, Progress, Reception, Shard, Side, Span, TickRate};
+use flow::{
+    Answer, Ended, FlowId, FlowRecord, Hash, Instant, Key, PairId, Progress, Reception, Shard, Side, Span,
+    Survey, TickRate,
+};
 use pdm::{Attos, Insertion, Limits, Look, PdmAt, PdmOption, Skip};
 use stats::{Counters, Metric, Recorders, RuleId};
 
@@ -55,6 +58,8 @@ pub struct Engine<'m> {
     recorders: Recorders,
     /// Packets of the last burst that each rule selected, and then those that none did.
     selected: Box<[u32]>,
+    /// Whether delays and loss are measured.
+    measuring: bool,
 }
 
 impl<'m> Engine<'m> {
@@ -63,7 +68,14 @@ impl<'m> Engine<'m> {
     pub fn new(shard: Shard<'m>, rules: Rules, counters: Arc<Counters>) -> Self {
         let recorders = Recorders::new(rules.count());
         let selected = vec![0; rules.count() + 1].into_boxed_slice();
-        Self { shard, rules, counters, recorders, selected }
+        Self { shard, rules, counters, recorders, selected, measuring: true }
+    }
+
+    /// Measures delays and loss from now on, or no longer: options are then written, answered and stripped, and that is all.
+    /// An engine measures unless it is told not to; this is how to find out what measuring costs.
+    pub fn set_measuring(&mut self, measuring: bool) {
+        self.measuring = measuring;
+        self.shard.set_measuring(measuring);
     }
 
     /// What it counts.
@@ -114,6 +126,9 @@ impl<'m> Engine<'m> {
 
     /// Counts `nanos` as the time that each packet of the last burst was inside.
     pub(crate) fn record_residence(&mut self, nanos: u64) {
+        if !self.measuring {
+            return;
+        }
         for (rule, &packets) in (0..).map(RuleId::new).zip(&self.selected) {
             if packets > 0 {
                 self.recorders.record_times(rule, Metric::Residence, nanos, packets);
@@ -228,7 +243,7 @@ impl<'m> Engine<'m> {
         if departure.clock_backwards > 0 {
             self.counters.clock_backwards.add(departure.clock_backwards.into());
         }
-        if let Some(delay) = departure.local_delay {
+        if let Some(delay) = departure.local_delay.filter(|_| self.measuring) {
             self.recorders.record(rule, Metric::LocalDelay, moment.nanos(delay));
         }
     }
@@ -339,15 +354,28 @@ impl<'m> Engine<'m> {
         counter.add(1);
     }
 
-    /// Ends idle flows, looking at no more than `budget` entries, and publishes how many there are.
-    pub fn expire(&mut self, now: Instant, budget: usize) {
-        self.shard.expire(now, budget);
+    /// Looks at no more than `budget` entries of the table: idle flows end, and `survey` sees the others. Publishes how
+    /// many there are.
+    pub fn sweep(&mut self, now: Instant, budget: usize, survey: Option<&mut Survey>) {
+        self.shard.sweep(now, budget, survey);
         let census = self.shard.census();
         self.counters.flows_created.set(census.created);
         self.counters.flows_expired.set(census.expired);
         self.counters.flows_evicted.set(census.evicted);
         self.counters.flows_refused.set(census.refused);
         self.counters.flows_live.set(census.live);
+        self.counters.flows_unreported.set(census.unreported);
+    }
+
+    /// Takes at most `most` of the flows that have ended.
+    #[inline]
+    pub(crate) fn ended(&mut self, most: usize) -> impl Iterator<Item = Ended> {
+        self.shard.ended(most)
+    }
+
+    /// What is known of all flows in the table at `now`.
+    pub fn flows(&self, now: Instant) -> impl Iterator<Item = FlowRecord> {
+        self.shard.flows(now)
     }
 }
 

@@ -8,12 +8,14 @@
 #![forbid(unsafe_code)]
 
 mod engine;
+mod flows;
 mod io;
 pub mod memory;
 mod rules;
 mod worker;
 
 pub use engine::{Arrival, Engine, Pair};
+pub use flows::{FlowListener, FlowTeller, flow_talk};
 pub use io::{BURST, Burst, Clock, NoHeadroom, Packet, Receive, Transmit};
 pub use rules::{Action, Prefix, Protocol, Rule, Rules};
-pub use worker::{Idle, Way, Worker};
+pub use worker::{Idle, Telling, Way, Worker};

@@ -8,13 +8,13 @@ use flow::{Instant, Side, Span};
 use stats::{Drop, Exchange};
 
 use crate::engine::{Arrival, Engine, Pair};
-use crate::{Burst, Clock, Receive, Transmit};
+use crate::{Burst, Clock, FlowTeller, Receive, Transmit};
 
 /// How often a port that takes nothing is asked again before the rest of a burst is dropped.
 const TRANSMIT_RETRIES: usize = 16;
 
-/// Flow entries that are looked at for expiry in each round.
-const EXPIRY_BUDGET: usize = 8;
+/// Flow entries that are looked at in each round.
+const SWEEP_BUDGET: usize = 8;
 
 /// Rounds without a packet after which an idle worker yields or sleeps.
 const PATIENCE: u32 = 100;
@@ -42,14 +42,23 @@ pub struct Way<R, T> {
     pub transmit: T,
 }
 
+/// How a worker tells what it measures. Nobody waits for anybody.
+pub struct Telling {
+    /// Where full recorders go.
+    pub recorders: Exchange,
+    /// Where it tells of single flows.
+    pub flows: FlowTeller,
+    /// How often recorders are exchanged, and requests looked for.
+    pub interval: Span,
+}
+
 /// One worker with its share of flows, and the ways that it serves.
 pub struct Worker<'m, R, T, C> {
     engine: Engine<'m>,
     ways: Vec<Way<R, T>>,
     clock: C,
-    exchange: Exchange,
-    /// How often recorders are exchanged.
-    interval: Span,
+    telling: Telling,
+    /// When recorders are exchanged next.
     next_exchange: Instant,
 }
 
@@ -59,17 +68,11 @@ where
     T: Transmit<Packet = R::Packet>,
     C: Clock,
 {
-    /// A worker that serves `ways`, and offers what it recorded to the other end of `exchange` each `interval`.
+    /// A worker that serves `ways`, and tells of it as `telling` says.
     #[must_use]
-    pub fn new(
-        engine: Engine<'m>,
-        ways: Vec<Way<R, T>>,
-        clock: C,
-        exchange: Exchange,
-        interval: Span,
-    ) -> Self {
-        let next_exchange = clock.now().saturating_add(interval);
-        Self { engine, ways, clock, exchange, interval, next_exchange }
+    pub fn new(engine: Engine<'m>, ways: Vec<Way<R, T>>, clock: C, telling: Telling) -> Self {
+        let next_exchange = clock.now().saturating_add(telling.interval);
+        Self { engine, ways, clock, telling, next_exchange }
     }
 
     /// Goes round until `stop` is set, and then once more, so that nothing that has arrived stays behind.
@@ -94,10 +97,13 @@ where
         let packets = (0..self.ways.len()).map(|way| self.serve(way)).sum();
         let now = self.clock.now();
         self.engine.counters().rounds.add(1);
-        self.engine.expire(now, EXPIRY_BUDGET);
+        self.engine.sweep(now, SWEEP_BUDGET, self.telling.flows.survey());
+        self.telling.flows.tell_ended(&mut self.engine);
+        self.telling.flows.answer_if_complete();
         if now >= self.next_exchange {
-            self.next_exchange = now.saturating_add(self.interval);
-            self.exchange.swap(self.engine.recorders_mut());
+            self.next_exchange = now.saturating_add(self.telling.interval);
+            self.telling.recorders.swap(self.engine.recorders_mut());
+            self.telling.flows.look_for_requests();
         }
         packets
     }
@@ -118,9 +124,15 @@ where
         if !burst.is_empty() {
             self.engine.counters().dropped[Drop::TransmitFull.index()].add(burst.len() as u64);
         }
+        self.telling.flows.tell_ended(&mut self.engine);
         let residence = self.clock.now().saturating_since(received);
         self.engine.record_residence(self.clock.rate().attos(residence).nanos());
         count
+    }
+
+    /// What it does to packets.
+    pub fn engine_mut(&mut self) -> &mut Engine<'m> {
+        &mut self.engine
     }
 
     /// Ends the worker: what it recorded and did not exchange yet.

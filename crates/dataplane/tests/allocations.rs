@@ -5,10 +5,10 @@
 mod support;
 
 use dataplane::memory::{HeapPacket, HeapQueue};
-use dataplane::{Action, Burst, Transmit, Way, Worker};
-use flow::{Side, Span};
+use dataplane::{Action, Burst, Telling, Transmit, Way, Worker, flow_talk};
+use flow::{Settings, Side, Span};
 use stats::{Collector, Metric};
-use support::{MILLISECOND, PAIR, frame, odd_frame, option, rule, with_engine};
+use support::{MILLISECOND, PAIR, frame, odd_frame, option, rule, settings, with_engine_of};
 
 /// A port that takes everything.
 struct Sink;
@@ -35,12 +35,21 @@ fn traffic() -> [HeapQueue; 2] {
 
 #[test]
 fn ten_seconds_without_the_stats_core_cost_no_allocation_no_packet_and_no_sample() {
-    with_engine(200, vec![rule(Action::MEASURE)], |engine, counters, clock| {
+    let settings =
+        Settings { keep_ended: true, lifetime: Some(Span::from_ticks(2000 * MILLISECOND)), ..settings() };
+    with_engine_of(settings, 200, vec![rule(Action::MEASURE)], |engine, counters, clock| {
         let [outgoing, incoming] = traffic();
         let way = |from, receive| Way { pair: PAIR, from, receive, transmit: Sink };
         let ways = vec![way(Side::Host, outgoing), way(Side::Wire, incoming)];
+        let (flows, listener) = flow_talk();
+        listener.ask(Box::default()).unwrap();
         let (exchange, intake) = stats::exchange(1);
-        let mut worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(100 * MILLISECOND));
+        let mut worker = Worker::new(
+            engine,
+            ways,
+            clock,
+            Telling { recorders: exchange, flows, interval: Span::from_ticks(100 * MILLISECOND) },
+        );
 
         let allocated = allocation_counter::measure(|| {
             for round in 0..1000 {
@@ -60,5 +69,8 @@ fn ten_seconds_without_the_stats_core_cost_no_allocation_no_packet_and_no_sample
         assert_eq!(count(Metric::Residence), 40_000);
         assert!(counts.inserted > 0 && counts.stripped > 0 && counts.flows_refused > 0, "{counts:?}");
         assert!(count(Metric::TotalRtt) > 0);
+        assert_eq!(listener.ended().count() as u64, counts.flows_expired);
+        assert!(counts.flows_expired > 0 && counts.flows_unreported == 0, "{counts:?}");
+        assert!(listener.answer().unwrap().is_complete());
     });
 }

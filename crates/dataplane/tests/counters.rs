@@ -5,7 +5,7 @@
 mod support;
 
 use dataplane::memory::{HEADROOM, HeapPacket, HeapQueue};
-use dataplane::{Action, Arrival, Clock, Engine, Packet, Way, Worker};
+use dataplane::{Action, Arrival, Clock, Engine, Packet, Telling, Way, Worker, flow_talk};
 use flow::{Settings, Side, Span, WhenFull};
 use pdm::Skip;
 use stats::{Counts, Drop};
@@ -17,7 +17,9 @@ use support::{
 #[test]
 fn every_counter_moves() {
     let mut counts = Counts::default();
-    for scenario in [left_alone, full_table, eviction, answers, numbers, idle_flows, narrow_port] {
+    for scenario in
+        [left_alone, full_table, eviction, answers, numbers, idle_flows, unreported_flows, narrow_port]
+    {
         scenario(&mut counts);
     }
     for (name, _, count) in counts.plain_ones() {
@@ -86,7 +88,7 @@ fn full_table(counts: &mut Counts) {
         for port in 0..5 {
             process(&mut engine, Side::Host, clock, &frame(Side::Host, port, None));
         }
-        engine.expire(clock.now(), 0);
+        engine.sweep(clock.now(), 0, None);
         *counts += counters.now();
     });
 }
@@ -97,7 +99,7 @@ fn eviction(counts: &mut Counts) {
         for port in 0..20 {
             process(&mut engine, Side::Host, clock, &frame(Side::Host, port, None));
         }
-        engine.expire(clock.now(), 0);
+        engine.sweep(clock.now(), 0, None);
         *counts += counters.now();
     });
 }
@@ -150,7 +152,21 @@ fn idle_flows(counts: &mut Counts) {
     with_engine(4, vec![rule(Action::MEASURE)], |mut engine, counters, clock| {
         process(&mut engine, Side::Host, clock, &frame(Side::Host, 1, None));
         clock.0.set(61_000 * MILLISECOND);
-        engine.expire(clock.now(), 1);
+        engine.sweep(clock.now(), 1, None);
+        *counts += counters.now();
+    });
+}
+
+/// More flows that end at once than are kept for anybody to take.
+fn unreported_flows(counts: &mut Counts) {
+    let settings = Settings { keep_ended: true, ..settings() };
+    with_engine_of(settings, 100, vec![rule(Action::MEASURE)], |mut engine, counters, clock| {
+        for port in 0..100 {
+            process(&mut engine, Side::Host, clock, &frame(Side::Host, port, None));
+        }
+        clock.0.set(61_000 * MILLISECOND);
+        engine.sweep(clock.now(), 100, None);
+        assert_eq!(counters.flows_unreported.get(), 100 - 64);
         *counts += counters.now();
     });
 }
@@ -160,8 +176,15 @@ fn narrow_port(counts: &mut Counts) {
         let outgoing = frame(Side::Host, 1, None);
         let receive = HeapQueue::of([&outgoing[..]; 3]);
         let ways = vec![Way { pair: PAIR, from: Side::Host, receive, transmit: HeapQueue::bounded(1) }];
+        let (flows, _flows) = flow_talk();
         let (exchange, _intake) = stats::exchange(1);
-        Worker::new(engine, ways, clock, exchange, Span::from_ticks(MILLISECOND)).step();
+        Worker::new(
+            engine,
+            ways,
+            clock,
+            Telling { recorders: exchange, flows, interval: Span::from_ticks(MILLISECOND) },
+        )
+        .step();
         *counts += counters.now();
     });
 }

@@ -9,7 +9,8 @@ use std::sync::atomic::AtomicBool;
 
 use dataplane::memory::{HeapPacket, HeapQueue};
 use dataplane::{
-    Action, Arrival, Burst, Clock, Idle, Packet, Protocol, Receive, Rule, Transmit, Way, Worker,
+    Action, Arrival, Burst, Clock, Idle, Packet, Protocol, Receive, Rule, Telling, Transmit, Way, Worker,
+    flow_talk,
 };
 use flow::{Instant, Side, Span};
 use pdm::Skip;
@@ -117,7 +118,7 @@ fn a_buffer_without_headroom_is_left_alone_and_uses_no_number() {
         assert_eq!(burst[0], before);
         assert_eq!(counters.skipped[Skip::NoHeadroom.index()].get(), 1);
         assert_eq!(counters.inserted.get(), 0);
-        engine.expire(Instant::default(), 0);
+        engine.sweep(Instant::default(), 0, None);
         assert_eq!(counters.flows_created.get(), 0);
     });
 }
@@ -141,8 +142,14 @@ fn a_worker_serves_both_ways_and_ends_clean() {
                 transmit: HeapQueue::default(),
             },
         ];
+        let (flows, _flows) = flow_talk();
         let (exchange, core) = stats::exchange(1);
-        let mut worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(MILLISECOND));
+        let mut worker = Worker::new(
+            engine,
+            ways,
+            clock,
+            Telling { recorders: exchange, flows, interval: Span::from_ticks(MILLISECOND) },
+        );
         assert_eq!(worker.step(), 33);
         assert_eq!(worker.step(), 8);
         clock.0.set(MILLISECOND);
@@ -181,8 +188,14 @@ fn what_a_port_does_not_take_is_dropped_and_counted_after_some_tries() {
         let mut port = Narrow { room: 4, asked: Cell::new(0) };
         let receive = HeapQueue::of(outgoing.iter().map(Vec::as_slice));
         let ways = vec![Way { pair: PAIR, from: Side::Host, receive, transmit: &mut port }];
+        let (flows, _flows) = flow_talk();
         let (exchange, _core) = stats::exchange(0);
-        let mut worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(MILLISECOND));
+        let mut worker = Worker::new(
+            engine,
+            ways,
+            clock,
+            Telling { recorders: exchange, flows, interval: Span::from_ticks(MILLISECOND) },
+        );
         worker.step();
         drop(worker);
         assert_eq!(counters.dropped[Drop::TransmitFull.index()].get(), 6);

@@ -4,7 +4,9 @@ use pdm::{Psn, ScaledTime};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::loss::Seen;
-use crate::{Instant, Key, Span, TickRate};
+use crate::measure::Answer;
+use crate::record::{self, Account, Beginning};
+use crate::{FlowRecord, Instant, Key, Progress, Span, TickRate};
 
 /// A set of yes-or-no facts about a flow.
 #[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -40,9 +42,6 @@ impl Facts {
     }
 }
 
-/// More packets than there are numbers: all of them were used.
-const ALL_NUMBERS: u32 = 1 << 16;
-
 /// One flow. All zero is a free entry.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
@@ -52,18 +51,17 @@ pub(crate) struct Entry {
     last_send: Instant,
     pub(crate) last_seen: Instant,
     pub(crate) seen: Seen,
-    /// How many numbers up to `next_psn` were used, at most all.
+    /// How many numbers up to `next_psn` were used, each time round anew.
     sent: u32,
-    /// The flow's name in the send log.
-    pub(crate) serial: u32,
+    /// The flow's name in the send log; while the entry is free, the next free one, counted from 1.
+    serial: u32,
     next_psn: Psn,
     psnlr: Psn,
     last_answered: Psn,
     unused: u16,
     facts: Facts,
-    /// While the entry is free: the next free one, counted from 1.
-    pub(crate) next_free: u32,
-    reserve: [u64; 3],
+    began: Beginning,
+    account: Account,
 }
 
 const _: () = assert!(size_of::<Entry>() == 128);
@@ -95,15 +93,25 @@ impl Entry {
             last_answered: Psn::default(),
             unused: 0,
             facts: Facts(LIVE),
-            next_free: 0,
-            reserve: [0; 3],
+            began: Beginning::at(now),
+            account: Account::default(),
         };
     }
 
     /// Makes this a free entry, before `next_free` in the list of those.
     pub(crate) fn vacate(&mut self, next_free: u32) {
         self.facts = Facts::default();
-        self.next_free = next_free;
+        self.serial = next_free;
+    }
+
+    /// The next free entry, counted from 1, of one that is free.
+    pub(crate) fn next_free(&self) -> u32 {
+        self.serial
+    }
+
+    /// The flow's name in the send log.
+    pub(crate) fn serial(&self) -> u32 {
+        self.serial
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -133,7 +141,7 @@ impl Entry {
         let local_delay =
             if self.facts.has(RECEIVED_SINCE_SENT) { since_receive.ok().flatten() } else { None };
         self.next_psn = self.next_psn.next();
-        self.sent = (self.sent + 1).min(ALL_NUMBERS);
+        self.sent = self.sent.saturating_add(1);
         self.sent_at(now);
         let clock_backwards = u8::from(since_receive.is_err()) + u8::from(since_send.is_err());
         Departure { option, local_delay, clock_backwards }
@@ -175,7 +183,7 @@ impl Entry {
     fn follow_numbers(&mut self, psn: Psn) {
         let ahead = psn.step_from(self.next_psn.previous());
         if ahead > 0 {
-            self.sent = (self.sent + u32::from(ahead.unsigned_abs())).min(ALL_NUMBERS);
+            self.sent = self.sent.saturating_add(ahead.unsigned_abs().into());
             self.next_psn = psn.next();
         } else {
             self.sent = self.sent.max(u32::from(ahead.unsigned_abs()) + 1);
@@ -197,10 +205,19 @@ impl Entry {
         self.received_at(at);
     }
 
+    /// Notes what the option of a packet that arrived tells: `answer`, and what its number `psn` says.
+    #[inline]
+    pub(crate) fn account(&mut self, psn: Psn, answer: &Answer) -> Progress {
+        let progress = self.seen.note(psn);
+        self.account.told(progress, answer);
+        progress
+    }
+
     /// A packet arrives without the option. It moves the receive time until one with it came: PSNLR and the receive
     /// time have to be the same packet's.
     #[inline]
     pub(crate) fn arrive_plain(&mut self, at: Instant) {
+        self.account.arrived();
         if self.facts.has(RECEIVED_OPTION) {
             self.last_seen = at;
         } else {
@@ -228,6 +245,12 @@ impl Entry {
     pub(crate) fn answered(&mut self, psn: Psn) {
         self.last_answered = psn;
         self.facts.set(ANSWERED);
+    }
+
+    /// What the flow has been through until `now`.
+    pub(crate) fn record(&self, now: Instant) -> FlowRecord {
+        let idle = now.saturating_since(self.last_seen);
+        record::record(self.key, self.began, idle, self.sent, self.account, now)
     }
 }
 

@@ -14,7 +14,9 @@ mod log;
 mod loss;
 mod measure;
 mod prefetch;
+mod record;
 mod shard;
+mod survey;
 mod table;
 mod time;
 
@@ -24,5 +26,7 @@ pub use hash::{Hash, KeyHasher};
 pub use key::{Key, PairId, Side};
 pub use loss::Progress;
 pub use measure::{Answer, ClockTolerance};
+pub use record::{Delay, Ended, Ending, FlowRecord};
 pub use shard::{Census, FlowId, Full, PsnStart, Reception, Settings, Shard, WhenFull};
+pub use survey::{Survey, WorstBy};
 pub use time::{Instant, Span, TickRate};

@@ -31,6 +31,13 @@ pub enum Progress {
     Restart,
 }
 
+impl Default for Progress {
+    /// Nothing is missing.
+    fn default() -> Self {
+        Self::Forward { lost: 0 }
+    }
+}
+
 /// The numbers seen on one flow.
 #[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

@@ -36,9 +36,10 @@ impl Default for ClockTolerance {
 const CERTAINTY: u128 = 10;
 
 /// What the first option that answers a packet tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Answer {
     /// It answers nothing, or something that was answered before.
+    #[default]
     None,
     /// It answers a packet that the flow never sent.
     NeverSent,

@@ -1,5 +1,6 @@
 //! One worker's share of all flows.
 
+use arrayvec::ArrayVec;
 use pdm::{PdmOption, Psn};
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
@@ -9,7 +10,10 @@ use crate::entry::Entry;
 use crate::log::{SendLog, Set, sets_for};
 use crate::measure::{self, Answer, ClockTolerance};
 use crate::table::{self, Bucket, ENTRIES_PER_BUCKET, EntryIndex, Table};
-use crate::{Departure, Error, Hash, Instant, Key, KeyHasher, Progress, Span, TickRate};
+use crate::{
+    Departure, Ended, Ending, Error, FlowRecord, Hash, Instant, Key, KeyHasher, Progress, Span, Survey,
+    TickRate,
+};
 
 /// Where the numbers of a new flow start.
 #[derive(Debug)]
@@ -60,6 +64,8 @@ pub struct Settings {
     pub tolerance: ClockTolerance,
     /// How many packets in flight the send log is to hold.
     pub log_packets: usize,
+    /// Whether flows that end are kept for [`Shard::ended`].
+    pub keep_ended: bool,
 }
 
 impl Settings {
@@ -73,6 +79,7 @@ impl Settings {
             when_full: WhenFull::default(),
             tolerance: ClockTolerance::default(),
             log_packets: Self::LOG_PACKETS,
+            keep_ended: false,
         }
     }
 
@@ -89,7 +96,7 @@ pub struct FlowId(EntryIndex);
 pub struct Full;
 
 /// What an arriving option tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reception {
     /// What it says about the path and the peer.
     pub answer: Answer,
@@ -110,6 +117,8 @@ pub struct Census {
     pub evicted: u64,
     /// Flows that found none.
     pub refused: u64,
+    /// Flows that ended when there was no room to keep more of those.
+    pub unreported: u64,
 }
 
 /// One worker's flows and their send log.
@@ -122,7 +131,13 @@ pub struct Shard<'m> {
     /// Where [`Shard::expire`] goes on.
     hand: u32,
     census: Census,
+    ended: ArrayVec<Ended, KEPT_ENDED>,
+    /// Whether send times are remembered and options read.
+    measuring: bool,
 }
+
+/// How many flows that ended are kept: those of a burst and of a look at a few entries.
+const KEPT_ENDED: usize = 64;
 
 /// Octets that the parts of a shard's memory are aligned to.
 const ALIGN: usize = 64;
@@ -145,7 +160,22 @@ impl<'m> Shard<'m> {
         let (given, needed) = (memory.len(), Self::memory_for(1, settings.log_packets));
         let parts = Self::divide(memory, settings.log_packets);
         let (table, log) = parts.ok_or(Error::TooLittleMemory { given, needed })?;
-        Ok(Self { table, log, settings, serial: 1, hand: 0, census: Census::default() })
+        Ok(Self {
+            table,
+            log,
+            settings,
+            serial: 1,
+            hand: 0,
+            census: Census::default(),
+            ended: ArrayVec::new(),
+            measuring: true,
+        })
+    }
+
+    /// Measures from now on, or no longer: options are still written and answered, but nothing is learnt from them. A shard
+    /// measures unless it is told not to.
+    pub fn set_measuring(&mut self, measuring: bool) {
+        self.measuring = measuring;
     }
 
     /// Cuts `memory` into the send log, the buckets and the entries.
@@ -190,8 +220,10 @@ impl<'m> Shard<'m> {
     /// Asks for what a packet that leaves on `flow` will write in the send log.
     #[inline]
     pub fn prefetch_departure(&self, flow: FlowId) {
-        let entry = self.table.entry(flow.0);
-        self.log.prefetch(entry.serial, entry.next_psn());
+        if self.measuring {
+            let entry = self.table.entry(flow.0);
+            self.log.prefetch(entry.serial(), entry.next_psn());
+        }
     }
 
     /// The flow of `key`, which hashes to `hash`. One that was idle for too long ends here.
@@ -199,11 +231,30 @@ impl<'m> Shard<'m> {
     pub fn find(&mut self, hash: Hash, key: &Key, now: Instant) -> Option<FlowId> {
         let index = self.table.find(hash, key)?;
         if self.is_over(self.table.entry(index), now) {
-            self.table.remove(hash, index);
-            self.census.expired += 1;
+            self.end(hash, index, Ending::Idle, now);
             return None;
         }
         Some(FlowId(index))
+    }
+
+    /// Ends the flow at `index`, whose key hashes to `hash`.
+    fn end(&mut self, hash: Hash, index: EntryIndex, ending: Ending, now: Instant) {
+        match ending {
+            Ending::Idle => self.census.expired += 1,
+            Ending::Evicted => self.census.evicted += 1,
+        }
+        if self.settings.keep_ended {
+            let flow = self.table.entry(index).record(now);
+            self.census.unreported += u64::from(self.ended.try_push(Ended { flow, ending }).is_err());
+        }
+        self.table.remove(hash, index);
+    }
+
+    /// Takes at most `most` of the flows that have ended, the first ones first, if [`Settings::keep_ended`] says so. No
+    /// more than 64 are kept.
+    #[inline]
+    pub fn ended(&mut self, most: usize) -> impl Iterator<Item = Ended> {
+        self.ended.drain(..most.min(self.ended.len()))
     }
 
     /// Whether a flow whose key hashes to `hash` could be created.
@@ -223,7 +274,7 @@ impl<'m> Shard<'m> {
     /// [`Full`] when there is no room.
     pub fn create(&mut self, hash: Hash, key: &Key, now: Instant) -> Result<FlowId, Full> {
         if !self.table.has_room(hash) {
-            self.make_room(hash)?;
+            self.make_room(hash, now)?;
         }
         let index = self.table.insert(hash).ok_or(Full)?;
         let first = self.settings.psn_start.draw();
@@ -234,14 +285,13 @@ impl<'m> Shard<'m> {
     }
 
     /// Lets a flow go for one that hashes to `hash`, or counts that none may.
-    fn make_room(&mut self, hash: Hash) -> Result<(), Full> {
+    fn make_room(&mut self, hash: Hash, now: Instant) -> Result<(), Full> {
         let Some(idlest) = self.evictable(hash) else {
             self.refuse();
             return Err(Full);
         };
         let evicted = self.settings.hasher.hash(&self.table.entry(idlest).key);
-        self.table.remove(evicted, idlest);
-        self.census.evicted += 1;
+        self.end(evicted, idlest, Ending::Evicted, now);
         Ok(())
     }
 
@@ -259,27 +309,39 @@ impl<'m> Shard<'m> {
     /// A packet of `flow` leaves at `now` with an option of ours; `rate` is what the clock's tick is worth.
     #[inline]
     pub fn depart(&mut self, flow: FlowId, now: Instant, rate: TickRate) -> Departure {
-        let entry = self.table.entry_mut(flow.0);
-        let departure = entry.depart(now, rate);
-        self.log.remember(entry.serial, departure.option.psntp, now);
+        let departure = self.table.entry_mut(flow.0).depart(now, rate);
+        self.remember(flow, departure.option.psntp, now);
         departure
     }
 
     /// A packet of `flow` leaves at `now` with an option of the host's own, which makes the flow a native host's.
     #[inline]
     pub fn depart_native(&mut self, flow: FlowId, option: &PdmOption, now: Instant) {
-        let entry = self.table.entry_mut(flow.0);
-        entry.depart_native(option.psntp, now);
-        self.log.remember(entry.serial, option.psntp, now);
+        self.table.entry_mut(flow.0).depart_native(option.psntp, now);
+        self.remember(flow, option.psntp, now);
+    }
+
+    /// Remembers that `flow` sent packet `psn` at `now`, for when it is answered.
+    #[inline]
+    fn remember(&mut self, flow: FlowId, psn: Psn, now: Instant) {
+        if self.measuring {
+            self.log.remember(self.table.entry(flow.0).serial(), psn, now);
+        }
     }
 
     /// A packet of `flow` arrives at `at` with `option`.
     #[inline]
     pub fn arrive(&mut self, flow: FlowId, option: &PdmOption, at: Instant, rate: TickRate) -> Reception {
+        let reception = if self.measuring { self.read(flow, option, at, rate) } else { Reception::default() };
+        self.table.entry_mut(flow.0).arrive(option.psntp, at);
+        reception
+    }
+
+    /// What `option`, which arrived on `flow` at `at`, tells.
+    #[inline]
+    fn read(&mut self, flow: FlowId, option: &PdmOption, at: Instant, rate: TickRate) -> Reception {
         let answer = self.answer(flow, option, at, rate);
-        let entry = self.table.entry_mut(flow.0);
-        let progress = entry.seen.note(option.psntp);
-        entry.arrive(option.psntp, at);
+        let progress = self.table.entry_mut(flow.0).account(option.psntp, &answer);
         Reception { answer, progress }
     }
 
@@ -303,7 +365,7 @@ impl<'m> Shard<'m> {
             return Answer::NeverSent;
         }
         entry.answered(answered);
-        let Some(sent) = self.log.recall(entry.serial, answered) else {
+        let Some(sent) = self.log.recall(entry.serial(), answered) else {
             return Answer::Forgotten;
         };
         match at.checked_since(sent) {
@@ -312,20 +374,35 @@ impl<'m> Shard<'m> {
         }
     }
 
-    /// Ends flows that were idle for too long, looking at no more than `budget` entries.
-    pub fn expire(&mut self, now: Instant, budget: usize) {
-        if self.settings.lifetime.is_none() {
-            return;
-        }
+    /// Moves the clock hand on by at most `budget` entries: flows that were idle for too long end, and `survey` sees the
+    /// others until it has seen all.
+    pub fn sweep(&mut self, now: Instant, budget: usize, mut survey: Option<&mut Survey>) {
         for _ in 0..budget {
-            let Some((index, entry)) = self.table.next_in_round(self.hand) else { return };
+            survey = survey.filter(|survey| !survey.is_complete());
+            if self.settings.lifetime.is_none() && survey.is_none() {
+                return;
+            }
+            let Some((index, entry)) = self.table.next_in_round(self.hand) else {
+                return survey.into_iter().for_each(Survey::complete);
+            };
             self.hand = table::after(index);
-            if entry.is_live() && self.is_over(entry, now) {
+            let (live, over) = (entry.is_live(), self.is_over(entry, now));
+            if let Some(survey) = survey.as_mut() {
+                if live && !over {
+                    survey.see(&entry.record(now));
+                }
+                survey.advance(self.table.touched());
+            }
+            if live && over {
                 let hash = self.settings.hasher.hash(&entry.key);
-                self.table.remove(hash, index);
-                self.census.expired += 1;
+                self.end(hash, index, Ending::Idle, now);
             }
         }
+    }
+
+    /// What is known of all flows in the table at `now`.
+    pub fn flows(&self, now: Instant) -> impl Iterator<Item = FlowRecord> {
+        self.table.iter().map(move |entry| entry.record(now))
     }
 
     fn is_over(&self, entry: &Entry, now: Instant) -> bool {

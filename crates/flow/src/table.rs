@@ -131,7 +131,7 @@ impl<'m> Table<'m> {
         if index.0 == self.untouched {
             self.untouched += 1;
         } else {
-            self.free = self.entries[index.get()].next_free;
+            self.free = self.entries[index.get()].next_free();
         }
         let bucket = &mut self.buckets[bucket];
         let slot = bucket.entries.iter().position(|&entry| entry == 0)?;
@@ -173,6 +173,16 @@ impl<'m> Table<'m> {
         self.entries[index.get()].vacate(self.free);
         self.free = index.slot();
         self.live -= 1;
+    }
+
+    /// How many entries were ever used.
+    pub(crate) fn touched(&self) -> u32 {
+        self.untouched
+    }
+
+    /// All entries that hold a flow.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries[..self.untouched as usize].iter().filter(|entry| entry.is_live())
     }
 
     /// The entry after `hand` in a round through all that were ever used, with its index; `None` when there is none.

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use flow::{
-    Answer, Census, Full, Instant, Key, KeyHasher, PairId, Progress, PsnStart, Settings, Shard, Side, Span,
-    TickRate, WhenFull,
+    Answer, Census, Ended, Ending, FlowRecord, Full, Instant, Key, KeyHasher, PairId, Progress, PsnStart,
+    Reception, Settings, Shard, Side, Span, Survey, TickRate, WhenFull, WorstBy,
 };
 use pdm::{Attos, PdmOption, Psn, ScaledTime};
 use proptest::prelude::*;
@@ -144,9 +144,9 @@ fn a_full_table_refuses_and_keeps_what_it_has() {
         let full = shard.census();
         assert_eq!(full, Census { live: 8, created: 8, refused: 92, ..Census::default() });
 
-        shard.expire(at(11 * SECOND), 3);
+        shard.sweep(at(11 * SECOND), 3, None);
         assert_eq!(shard.census(), Census { live: 5, expired: 3, ..full });
-        shard.expire(at(11 * SECOND), 5);
+        shard.sweep(at(11 * SECOND), 5, None);
         assert_eq!(shard.census(), Census { live: 0, expired: 8, ..full });
         assert!(shard.create(shard.hash(&key(50)), &key(50), at(11 * SECOND)).is_ok());
     });
@@ -187,6 +187,86 @@ fn too_little_memory_says_how_much_is_needed() {
     assert!(message.contains(&format!("at least {needed}")), "{message}");
     let mut memory = vec![0; needed];
     assert!(Shard::new(&mut memory, settings(0, None, 64)).is_ok());
+}
+
+/// A shard's flow `port` that sent a packet at `sent` and had an answer at `answered`, which says that three others
+/// were lost, and that the server took a second.
+fn talk(shard: &mut Shard<'_>, port: u16, sent: u64, answered: u64) {
+    let flow = shard.create(shard.hash(&key(port)), &key(port), at(sent)).unwrap();
+    let psn = shard.depart(flow, at(sent), RATE).option.psntp;
+    shard.arrive(flow, &option(5, 0, 0), at(sent), RATE);
+    shard.arrive(flow, &option(9, psn.get(), SECOND), at(answered), RATE);
+    shard.arrive_plain(flow, at(answered));
+}
+
+#[test]
+fn a_record_tells_what_a_flow_has_been_through() {
+    with_shard(4, settings(0, None, 64), |mut shard| {
+        talk(&mut shard, 1, 0, 3 * SECOND);
+        let records: Vec<FlowRecord> = shard.flows(at(5 * SECOND)).collect();
+        let [record] = records[..] else { panic!("{records:?}") };
+        assert_eq!((record.key, record.sent, record.received, record.lost), (key(1), 1, 3, 3));
+        // In steps of 2^24 ns, which 5 s are no multiple of.
+        assert_eq!(record.age, Span::from_ticks(5 * SECOND >> 24 << 24));
+        assert_eq!(record.idle, Span::from_ticks(2 * SECOND));
+        let (network, server) = (record.network_rtt.unwrap(), record.server_delay.unwrap());
+        assert_eq!(network.recent_ns.next_multiple_of(1_000_000), 2 * SECOND + 1_000_000);
+        assert_eq!((network.recent_ns, server.recent_ns), (network.longest_ns, server.longest_ns));
+        assert_eq!(server.recent_ns.next_multiple_of(1_000_000), SECOND);
+    });
+}
+
+#[test]
+fn flows_that_end_are_kept_until_they_are_taken() {
+    let kept =
+        Settings { keep_ended: true, when_full: WhenFull::Evict, ..settings(0, Some(10 * SECOND), 64) };
+    with_shard(4, kept, |mut shard| {
+        for port in 0..=4 {
+            talk(&mut shard, port, u64::from(port), 100);
+        }
+        let evicted: Vec<Ended> = shard.ended(10).collect();
+        assert_eq!(evicted.iter().map(|ended| ended.ending).collect::<Vec<_>>(), [Ending::Evicted]);
+        assert_eq!(evicted[0].flow.received, 3);
+        shard.sweep(at(20 * SECOND), 4, None);
+        assert_eq!(shard.ended(3).map(|ended| ended.ending).collect::<Vec<_>>(), [Ending::Idle; 3]);
+        assert_eq!(shard.ended(3).count(), 1);
+        assert_eq!(shard.census(), Census { created: 5, expired: 4, evicted: 1, ..Census::default() });
+    });
+}
+
+#[test]
+fn a_survey_sees_every_flow_once_however_small_the_steps() {
+    with_shard(100, settings(0, None, 1024), |mut shard| {
+        for port in 0..50 {
+            talk(&mut shard, port, 0, SECOND + u64::from(port + 1) * 100_000_000);
+        }
+        let mut survey = Survey::default();
+        for step in 1..=17 {
+            assert!(!survey.is_complete(), "{step}");
+            shard.sweep(at(10 * SECOND), 3, Some(&mut survey));
+        }
+        assert!(survey.is_complete());
+        let worst: Vec<u16> =
+            survey.worst(WorstBy::NetworkRtt).iter().map(|flow| flow.key.local_port).collect();
+        assert_eq!(worst, (34..50).rev().collect::<Vec<_>>());
+        assert_eq!(survey.worst(WorstBy::Loss).len(), 16);
+    });
+    with_shard(4, settings(0, None, 64), |mut empty| {
+        let mut survey = Survey::default();
+        empty.sweep(at(0), 3, Some(&mut survey));
+        assert!(survey.is_complete(), "there is nothing to see");
+    });
+}
+
+#[test]
+fn who_does_not_measure_still_answers() {
+    with_shard(4, settings(100, None, 64), |mut shard| {
+        shard.set_measuring(false);
+        let flow = shard.create(shard.hash(&key(1)), &key(1), at(0)).unwrap();
+        shard.depart(flow, at(0), RATE);
+        assert_eq!(shard.arrive(flow, &option(9, 100, 5), at(1000), RATE), Reception::default());
+        assert_eq!(shard.depart(flow, at(1000), RATE).option.psnlr, Psn::new(9));
+    });
 }
 
 #[test]
@@ -249,7 +329,7 @@ proptest! {
                         continue;
                     }
                     Operation::Expire(budget) => {
-                        shard.expire(at(now), budget);
+                        shard.sweep(at(now), budget, None);
                         continue;
                     }
                 };
@@ -271,7 +351,7 @@ proptest! {
                     shard.arrive_plain(flow, at(now));
                 }
             }
-            shard.expire(at(now), CAPACITY);
+            shard.sweep(at(now), CAPACITY, None);
             model.retain(|_, flow| now - flow.last_seen <= LIFETIME);
             let census = shard.census();
             assert_eq!(usize::try_from(census.live), Ok(model.len()));

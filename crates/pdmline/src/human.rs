@@ -1,6 +1,8 @@
-//! Times as people read them.
+//! Times and names as people read them.
 
-use pdm::Attos;
+use std::borrow::Cow;
+
+use pdm::{Attos, protocol};
 
 /// Units by their attoseconds. Below the first one nothing is lost, above the last one there is nothing larger.
 const UNITS: [(u128, &str); 6] = [
@@ -46,6 +48,22 @@ const fn divide(dividend: u128, divisor: u128) -> u128 {
     dividend.saturating_add(divisor / 2) / divisor
 }
 
+/// The upper-layer protocol of this number by its name, where it has one here.
+pub(crate) fn protocol(number: u8) -> Cow<'static, str> {
+    Cow::Borrowed(match number {
+        protocol::TCP => "tcp",
+        protocol::UDP => "udp",
+        protocol::DCCP => "dccp",
+        protocol::FRAGMENT => "fragment",
+        protocol::ESP => "esp",
+        protocol::AUTHENTICATION => "ah",
+        protocol::ICMPV6 => "icmpv6",
+        protocol::SCTP => "sctp",
+        protocol::UDP_LITE => "udplite",
+        other => return Cow::Owned(other.to_string()),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +71,11 @@ mod tests {
 
     fn of(attos: u128) -> String {
         time(Attos::new(attos))
+    }
+
+    #[test]
+    fn protocols_have_names_or_numbers() {
+        assert_eq!([6, 58, 250].map(protocol), ["tcp", "icmpv6", "250"]);
     }
 
     #[test]

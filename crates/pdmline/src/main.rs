@@ -10,6 +10,7 @@ mod config;
 mod decode;
 mod demo;
 mod files;
+mod flow_object;
 mod human;
 mod progress;
 mod replay;

@@ -162,7 +162,7 @@ impl Replay<'_> {
     }
 
     fn into_report(mut self) -> Report {
-        self.engine.expire(Instant::default(), 0);
+        self.engine.sweep(Instant::default(), 0, None);
         let mut collector = Collector::new(1);
         collector.fold(self.engine.recorders_mut());
         let (first, last) = self.span.unwrap_or_default();

@@ -147,6 +147,8 @@ counters! {
     flows_refused,
     /// Flows in the table.
     flows_live,
+    /// Flows that ended while there was no room to tell of them.
+    flows_unreported,
     /// Deltas that would have been negative.
     clock_backwards,
     /// Answers with more server delay than round trip.

@@ -56,7 +56,7 @@ impl MarkedPacket {
             time_ns: record.time,
             source: Ipv6Addr::from(*marked.source),
             destination: Ipv6Addr::from(*marked.destination),
-            protocol: protocol_name(marked.protocol),
+            protocol: human::protocol(marked.protocol),
             conversation: Conversation::of(&marked),
             psntp: option.psntp.get(),
             psnlr: option.psnlr.get(),
@@ -113,19 +113,4 @@ impl fmt::Display for MarkedPacket {
 /// Nanoseconds, with their fraction: a mantissa of 16 bits loses nothing.
 fn nanos(time: ScaledTime) -> f64 {
     f64::from(time.mantissa) * f64::from(time.scale).exp2() / 1e9
-}
-
-fn protocol_name(number: u8) -> Cow<'static, str> {
-    Cow::Borrowed(match number {
-        protocol::TCP => "tcp",
-        protocol::UDP => "udp",
-        protocol::DCCP => "dccp",
-        protocol::FRAGMENT => "fragment",
-        protocol::ESP => "esp",
-        protocol::AUTHENTICATION => "ah",
-        protocol::ICMPV6 => "icmpv6",
-        protocol::SCTP => "sctp",
-        protocol::UDP_LITE => "udplite",
-        other => return Cow::Owned(other.to_string()),
-    })
 }

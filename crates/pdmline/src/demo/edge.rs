@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataplane::{Action, Engine, Pair, Prefix, Protocol, Rule, Rules, Way, Worker};
+use dataplane::{Action, Engine, Pair, Prefix, Protocol, Rule, Rules, Telling, Way, Worker, flow_talk};
 use dpdk::{QueuePair, RxQueue, TxQueue};
 use flow::{PairId, Settings, Shard, Side, Span};
 use ipnet::Ipv6Net;
@@ -50,9 +50,15 @@ impl<'e> Edge<'e> {
             Way { pair, from: Side::Host, receive: host.rx, transmit: wire.tx },
             Way { pair, from: Side::Wire, receive: wire.rx, transmit: host.tx },
         ];
+        let (flows, _) = flow_talk();
         let (exchange, recorded) = stats::exchange(RULES);
         // Exchanged once, at the end: in the demo nobody looks before.
-        let worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(u64::MAX));
+        let worker = Worker::new(
+            engine,
+            ways,
+            clock,
+            Telling { recorders: exchange, flows, interval: Span::from_ticks(u64::MAX) },
+        );
         Ok(Self { worker, counters, recorded })
     }
 

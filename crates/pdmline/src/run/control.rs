@@ -11,7 +11,8 @@ use dpdk::{Calibrator, Eal, Scope};
 use stats::{Report, StatsCore};
 
 use super::activation::{Activations, Remaining};
-use super::export::{Commands, Exports};
+use super::export::{Commands, Exports, Moment};
+use super::flows::Flows;
 use super::ports::Ports;
 use super::shares::Share;
 use super::signals::{Wish, Wishes};
@@ -29,6 +30,7 @@ type Launched<'scope> = dpdk::Worker<'scope, Engine<'scope>>;
 pub(super) struct Control<'a> {
     calibrator: Calibrator,
     core: StatsCore,
+    flows: Flows,
     exports: Exports,
     commands: Commands<'a>,
     /// Rules that have not ended yet, and when they will.
@@ -53,6 +55,7 @@ impl<'a> Control<'a> {
         Self {
             calibrator,
             core: StatsCore::new(rules),
+            flows: Flows::default(),
             exports,
             commands,
             endings,
@@ -92,8 +95,9 @@ impl<'a> Control<'a> {
         idle: Idle,
         stop: &'scope AtomicBool,
     ) -> Result<Launched<'scope>, dpdk::Error> {
-        let Share { core, mut worker, counters, recorded } = share;
+        let Share { core, mut worker, counters, recorded, flows } = share;
         self.core.listen(core.number(), counters, recorded);
+        self.flows.listen(flows);
         scope.launch(core.number(), move || {
             let _others = StopsOthers(stop);
             worker.run(idle, stop);
@@ -130,7 +134,8 @@ impl<'a> Control<'a> {
                 let snapshot = self.core.end_interval(self.ran, ports.snapshots()?, calibration.error_ppb);
                 let snapshot = Arc::new(snapshot);
                 self.exports.export(&snapshot, SystemTime::now());
-                self.commands.publish(snapshot);
+                let worst = self.flows.survey();
+                self.commands.publish(Arc::new(Moment { snapshot, worst, rate: calibration.rate }));
             }
             self.say_which_rules_ended(SystemTime::now());
             self.summary.print_if_due(self.ran, &self.core);

@@ -8,6 +8,7 @@ mod activation;
 mod control;
 mod eal;
 mod export;
+mod flows;
 mod memory;
 mod ports;
 mod preflight;

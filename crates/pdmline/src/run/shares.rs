@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use dataplane::{Clock, Engine, Rules, Worker};
+use dataplane::{Clock, Engine, FlowListener, Rules, Telling, Worker, flow_talk};
 use dpdk::{RxQueue, TscClock, TxQueue};
 use flow::{KeyHasher, Settings, Shard};
 use memmap2::MmapMut;
@@ -25,6 +25,8 @@ pub(super) struct Share<'a> {
     pub(super) counters: Arc<Counters>,
     /// Where its full recorders come out.
     pub(super) recorded: stats::Intake,
+    /// Where it tells of single flows.
+    pub(super) flows: FlowListener,
 }
 
 /// How often a worker offers what it recorded.
@@ -54,10 +56,16 @@ pub(super) fn cut<'a>(
         let settings = settings(config, region.len(), &hasher, clock)?;
         let counters = Arc::new(Counters::default());
         let engine = Engine::new(Shard::new(region, settings)?, rules.clone(), Arc::clone(&counters));
+        let (flows, listener) = flow_talk();
         let (exchange, recorded) = stats::exchange(rules.count());
         let own = ways.extract_if(.., |(of, _)| *of == core).map(|(_, way)| way).collect();
-        let worker = Worker::new(engine, own, clock.clone(), exchange, clock.rate().span_of(EXCHANGE));
-        shares.push(Share { core, worker, counters, recorded });
+        let worker = Worker::new(
+            engine,
+            own,
+            clock.clone(),
+            Telling { recorders: exchange, flows, interval: clock.rate().span_of(EXCHANGE) },
+        );
+        shares.push(Share { core, worker, counters, recorded, flows: listener });
     }
     Ok(shares)
 }
@@ -72,6 +80,7 @@ fn settings(
         lifetime: Some(clock.rate().span_of(config.flows.lifetime)),
         when_full: config.flows.when_full,
         log_packets: log_packets(octets),
+        keep_ended: config.export.json.is_some(),
         ..Settings::new(hasher.clone(), secret::psn_start()?)
     })
 }

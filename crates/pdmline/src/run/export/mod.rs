@@ -14,6 +14,7 @@ mod testing;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use flow::{Survey, TickRate};
 use stats::Snapshot;
 use stats::openmetrics::{Buckets, Exposition};
 
@@ -24,6 +25,16 @@ use http::Server;
 use json::JsonLines;
 
 pub(super) use telemetry::Commands;
+
+/// All that is known at the end of an interval.
+#[derive(Debug)]
+pub(super) struct Moment {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The flows that stand out.
+    pub(super) worst: Survey,
+    /// What a tick is worth in what is known of flows.
+    pub(super) rate: TickRate,
+}
 
 /// All exports that the configuration names.
 pub(super) struct Exports {

@@ -1,8 +1,13 @@
 //! What the exporters' tests export.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use flow::{Survey, TickRate};
 use stats::{Collector, Counts, Metric, Recorders, RuleId, Snapshot, WorkerSnapshot};
+
+use super::Moment;
+use crate::flow_object::tests::record;
 
 /// The end of an interval with one delay of 100 ns; a packet was received each millisecond since the start.
 pub(super) fn snapshot(uptime: Duration) -> Snapshot {
@@ -21,4 +26,11 @@ pub(super) fn snapshot(uptime: Duration) -> Snapshot {
         interval,
         clock_error_ppb: 0,
     }
+}
+
+/// The same with one flow, which lost a packet.
+pub(super) fn moment(uptime: Duration) -> Moment {
+    let mut worst = Survey::default();
+    worst.see(&record());
+    Moment { snapshot: Arc::new(snapshot(uptime)), worst, rate: TickRate::NANOSECONDS }
 }
