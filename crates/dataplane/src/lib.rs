@@ -9,6 +9,7 @@
 
 mod engine;
 mod flows;
+mod handover;
 mod io;
 pub mod memory;
 mod rules;
@@ -16,6 +17,7 @@ mod worker;
 
 pub use engine::{Arrival, Engine, Pair};
 pub use flows::{FlowListener, FlowTeller, flow_talk};
+pub use handover::{Mailbox, WorkerId, mailboxes};
 pub use io::{BURST, Burst, Clock, NoHeadroom, Packet, Receive, Transmit};
 pub use rules::{Action, Prefix, Protocol, Rule, Rules};
-pub use worker::{Idle, Telling, Way, Worker};
+pub use worker::{Idle, Outlet, Telling, Way, Worker};

@@ -5,7 +5,7 @@
 mod support;
 
 use dataplane::memory::{HeapPacket, HeapQueue};
-use dataplane::{Action, Burst, Telling, Transmit, Way, Worker, flow_talk};
+use dataplane::{Action, Burst, Mailbox, Telling, Transmit, Way, Worker, flow_talk};
 use flow::{Settings, Side, Span};
 use stats::{Collector, Metric};
 use support::{MILLISECOND, PAIR, frame, odd_frame, option, rule, settings, with_engine_of};
@@ -39,7 +39,7 @@ fn ten_seconds_without_the_stats_core_cost_no_allocation_no_packet_and_no_sample
         Settings { keep_ended: true, lifetime: Some(Span::from_ticks(2000 * MILLISECOND)), ..settings() };
     with_engine_of(settings, 200, vec![rule(Action::MEASURE)], |engine, counters, clock| {
         let [outgoing, incoming] = traffic();
-        let way = |from, receive| Way { pair: PAIR, from, receive, transmit: Sink };
+        let way = |from, receive| Way::alone(PAIR, from, receive, Sink);
         let ways = vec![way(Side::Host, outgoing), way(Side::Wire, incoming)];
         let (flows, listener) = flow_talk();
         listener.ask(Box::default()).unwrap();
@@ -47,6 +47,7 @@ fn ten_seconds_without_the_stats_core_cost_no_allocation_no_packet_and_no_sample
         let mut worker = Worker::new(
             engine,
             ways,
+            Mailbox::alone(),
             clock,
             Telling { recorders: exchange, flows, interval: Span::from_ticks(100 * MILLISECOND) },
         );
@@ -64,7 +65,7 @@ fn ten_seconds_without_the_stats_core_cost_no_allocation_no_packet_and_no_sample
         collector.fold(worker.into_engine().recorders_mut());
         let counts = counters.now();
         assert_eq!(counts.packets, 40_000);
-        assert_eq!(counts.dropped, [0]);
+        assert_eq!(counts.dropped, [0, 0]);
         let count = |metric| collector.summary(metric).unwrap().count;
         assert_eq!(count(Metric::Residence), 40_000);
         assert!(counts.inserted > 0 && counts.stripped > 0 && counts.flows_refused > 0, "{counts:?}");

@@ -9,8 +9,8 @@ use std::sync::atomic::AtomicBool;
 
 use dataplane::memory::{HeapPacket, HeapQueue};
 use dataplane::{
-    Action, Arrival, Burst, Clock, Idle, Packet, Protocol, Receive, Rule, Telling, Transmit, Way, Worker,
-    flow_talk,
+    Action, Arrival, Burst, Clock, Idle, Mailbox, Packet, Protocol, Receive, Rule, Telling, Transmit, Way,
+    Worker, flow_talk,
 };
 use flow::{Instant, Side, Span};
 use pdm::Skip;
@@ -129,24 +129,25 @@ fn a_worker_serves_both_ways_and_ends_clean() {
         let outgoing: Vec<_> = (0..40).map(|port| frame(Side::Host, port, None)).collect();
         let incoming = [frame(Side::Wire, 1, Some(option(1, 7)))];
         let ways = vec![
-            Way {
-                pair: PAIR,
-                from: Side::Host,
-                receive: HeapQueue::of(outgoing.iter().map(Vec::as_slice)),
-                transmit: HeapQueue::default(),
-            },
-            Way {
-                pair: PAIR,
-                from: Side::Wire,
-                receive: HeapQueue::of(incoming.iter().map(Vec::as_slice)),
-                transmit: HeapQueue::default(),
-            },
+            Way::alone(
+                PAIR,
+                Side::Host,
+                HeapQueue::of(outgoing.iter().map(Vec::as_slice)),
+                HeapQueue::default(),
+            ),
+            Way::alone(
+                PAIR,
+                Side::Wire,
+                HeapQueue::of(incoming.iter().map(Vec::as_slice)),
+                HeapQueue::default(),
+            ),
         ];
         let (flows, _flows) = flow_talk();
         let (exchange, core) = stats::exchange(1);
         let mut worker = Worker::new(
             engine,
             ways,
+            Mailbox::alone(),
             clock,
             Telling { recorders: exchange, flows, interval: Span::from_ticks(MILLISECOND) },
         );
@@ -187,12 +188,13 @@ fn what_a_port_does_not_take_is_dropped_and_counted_after_some_tries() {
         let outgoing: Vec<_> = (0..10).map(|port| frame(Side::Host, port, None)).collect();
         let mut port = Narrow { room: 4, asked: Cell::new(0) };
         let receive = HeapQueue::of(outgoing.iter().map(Vec::as_slice));
-        let ways = vec![Way { pair: PAIR, from: Side::Host, receive, transmit: &mut port }];
+        let ways = vec![Way::alone(PAIR, Side::Host, receive, &mut port)];
         let (flows, _flows) = flow_talk();
         let (exchange, _core) = stats::exchange(0);
         let mut worker = Worker::new(
             engine,
             ways,
+            Mailbox::alone(),
             clock,
             Telling { recorders: exchange, flows, interval: Span::from_ticks(MILLISECOND) },
         );

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataplane::{Action, Engine, Pair, Prefix, Protocol, Rule, Rules, Telling, Way, Worker, flow_talk};
+use dataplane::{
+    Action, Engine, Mailbox, Pair, Prefix, Protocol, Rule, Rules, Telling, Way, Worker, flow_talk,
+};
 use dpdk::{QueuePair, RxQueue, TxQueue};
 use flow::{PairId, Settings, Shard, Side, Span};
 use ipnet::Ipv6Net;
@@ -47,8 +49,8 @@ impl<'e> Edge<'e> {
         let engine = Engine::new(shard, Rules::new(vec![rule(prefix)]), Arc::clone(&counters));
         let pair = Pair { id: PairId::default(), limits: Limits::default() };
         let ways = vec![
-            Way { pair, from: Side::Host, receive: host.rx, transmit: wire.tx },
-            Way { pair, from: Side::Wire, receive: wire.rx, transmit: host.tx },
+            Way::alone(pair, Side::Host, host.rx, wire.tx),
+            Way::alone(pair, Side::Wire, wire.rx, host.tx),
         ];
         let (flows, _) = flow_talk();
         let (exchange, recorded) = stats::exchange(RULES);
@@ -56,6 +58,7 @@ impl<'e> Edge<'e> {
         let worker = Worker::new(
             engine,
             ways,
+            Mailbox::alone(),
             clock,
             Telling { recorders: exchange, flows, interval: Span::from_ticks(u64::MAX) },
         );

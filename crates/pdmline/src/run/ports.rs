@@ -37,9 +37,8 @@ pub(super) fn open<'eal>(
         let limits = Limits { mtu: pair.mtu.octets(), max_destopts_len: pair.max_destopts_len };
         let through = dataplane::Pair { id: PairId::new(u16::try_from(index)?), limits };
         for (host, wire) in host.into_iter().zip(wire) {
-            let way = |from, receive, transmit| Way { pair: through, from, receive, transmit };
-            ways.push((pair.core, way(Side::Host, host.rx, wire.tx)));
-            ways.push((pair.core, way(Side::Wire, wire.rx, host.tx)));
+            ways.push((pair.core, Way::alone(through, Side::Host, host.rx, wire.tx)));
+            ways.push((pair.core, Way::alone(through, Side::Wire, wire.rx, host.tx)));
         }
     }
     Ok((ports, ways))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use dataplane::{Clock, Engine, FlowListener, Rules, Telling, Worker, flow_talk};
+use dataplane::{Clock, Engine, FlowListener, Mailbox, Rules, Telling, Worker, flow_talk};
 use dpdk::{RxQueue, TscClock, TxQueue};
 use flow::{KeyHasher, Settings, Shard};
 use memmap2::MmapMut;
@@ -62,6 +62,7 @@ pub(super) fn cut<'a>(
         let worker = Worker::new(
             engine,
             own,
+            Mailbox::alone(),
             clock.clone(),
             Telling { recorders: exchange, flows, interval: clock.rate().span_of(EXCHANGE) },
         );
