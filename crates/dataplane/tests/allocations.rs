@@ -35,11 +35,11 @@ fn traffic() -> [HeapQueue; 2] {
 
 #[test]
 fn ten_seconds_without_the_stats_core_cost_no_allocation_no_packet_and_no_sample() {
-    with_engine(200, vec![rule(Action::MEASURE)], |engine, counters, clock| {
+    with_engine(200, vec![rule(Action::MEASURE)], |mut engine, counters, clock| {
         let [outgoing, incoming] = traffic();
         let way = |from, receive| Way { pair: PAIR, from, receive, transmit: Sink };
         let ways = vec![way(Side::Host, outgoing), way(Side::Wire, incoming)];
-        let (exchange, intake) = stats::exchange(1);
+        let (exchange, intake) = stats::exchange(engine.recorders_mut());
         let mut worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(100 * MILLISECOND));
 
         let allocated = allocation_counter::measure(|| {

@@ -156,11 +156,11 @@ fn idle_flows(counts: &mut Counts) {
 }
 
 fn narrow_port(counts: &mut Counts) {
-    with_engine(4, vec![rule(Action::MEASURE)], |engine, counters, clock| {
+    with_engine(4, vec![rule(Action::MEASURE)], |mut engine, counters, clock| {
         let outgoing = frame(Side::Host, 1, None);
         let receive = HeapQueue::of([&outgoing[..]; 3]);
         let ways = vec![Way { pair: PAIR, from: Side::Host, receive, transmit: HeapQueue::bounded(1) }];
-        let (exchange, _intake) = stats::exchange(1);
+        let (exchange, _intake) = stats::exchange(engine.recorders_mut());
         Worker::new(engine, ways, clock, exchange, Span::from_ticks(MILLISECOND)).step();
         *counts += counters.now();
     });

@@ -124,7 +124,7 @@ fn a_buffer_without_headroom_is_left_alone_and_uses_no_number() {
 
 #[test]
 fn a_worker_serves_both_ways_and_ends_clean() {
-    with_engine(64, vec![rule(Action::MEASURE)], |engine, counters, clock| {
+    with_engine(64, vec![rule(Action::MEASURE)], |mut engine, counters, clock| {
         let outgoing: Vec<_> = (0..40).map(|port| frame(Side::Host, port, None)).collect();
         let incoming = [frame(Side::Wire, 1, Some(option(1, 7)))];
         let ways = vec![
@@ -141,7 +141,7 @@ fn a_worker_serves_both_ways_and_ends_clean() {
                 transmit: HeapQueue::default(),
             },
         ];
-        let (exchange, core) = stats::exchange(1);
+        let (exchange, core) = stats::exchange(engine.recorders_mut());
         let mut worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(MILLISECOND));
         assert_eq!(worker.step(), 33);
         assert_eq!(worker.step(), 8);
@@ -176,12 +176,12 @@ impl Transmit for &mut Narrow {
 
 #[test]
 fn what_a_port_does_not_take_is_dropped_and_counted_after_some_tries() {
-    with_engine(64, Vec::new(), |engine, counters, clock| {
+    with_engine(64, Vec::new(), |mut engine, counters, clock| {
         let outgoing: Vec<_> = (0..10).map(|port| frame(Side::Host, port, None)).collect();
         let mut port = Narrow { room: 4, asked: Cell::new(0) };
         let receive = HeapQueue::of(outgoing.iter().map(Vec::as_slice));
         let ways = vec![Way { pair: PAIR, from: Side::Host, receive, transmit: &mut port }];
-        let (exchange, _core) = stats::exchange(0);
+        let (exchange, _core) = stats::exchange(engine.recorders_mut());
         let mut worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(MILLISECOND));
         worker.step();
         drop(worker);

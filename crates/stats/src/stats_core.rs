@@ -104,12 +104,12 @@ mod tests {
 
     #[test]
     fn an_interval_holds_what_came_in_it_and_the_total_everything() {
-        let (worker, intake) = exchange(1);
+        let mut recorders = Recorders::new(1);
+        let (worker, intake) = exchange(&recorders);
         let counters = Arc::new(Counters::default());
         let mut core = StatsCore::new(vec!["lab".into()]);
         core.listen(3, Arc::clone(&counters), intake);
 
-        let mut recorders = Recorders::new(1);
         recorders.record(RuleId::default(), Metric::TotalRtt, 100);
         worker.swap(&mut recorders);
         counters.rounds.add(1);

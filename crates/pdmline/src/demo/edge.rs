@@ -44,13 +44,13 @@ impl<'e> Edge<'e> {
     ) -> anyhow::Result<Self> {
         let counters = Arc::new(Counters::default());
         let shard = Shard::new(memory, settings()?)?;
-        let engine = Engine::new(shard, Rules::new(vec![rule(prefix)]), Arc::clone(&counters));
+        let mut engine = Engine::new(shard, Rules::new(vec![rule(prefix)]), Arc::clone(&counters));
         let pair = Pair { id: PairId::default(), limits: Limits::default() };
         let ways = vec![
             Way { pair, from: Side::Host, receive: host.rx, transmit: wire.tx },
             Way { pair, from: Side::Wire, receive: wire.rx, transmit: host.tx },
         ];
-        let (exchange, recorded) = stats::exchange(RULES);
+        let (exchange, recorded) = stats::exchange(engine.recorders_mut());
         // Exchanged once, at the end: in the demo nobody looks before.
         let worker = Worker::new(engine, ways, clock, exchange, Span::from_ticks(u64::MAX));
         Ok(Self { worker, counters, recorded })

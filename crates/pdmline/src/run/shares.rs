@@ -53,8 +53,8 @@ pub(super) fn cut<'a>(
     for (core, region) in config.cores().into_iter().zip(regions) {
         let settings = settings(config, region.len(), &hasher, clock)?;
         let counters = Arc::new(Counters::default());
-        let engine = Engine::new(Shard::new(region, settings)?, rules.clone(), Arc::clone(&counters));
-        let (exchange, recorded) = stats::exchange(rules.count());
+        let mut engine = Engine::new(Shard::new(region, settings)?, rules.clone(), Arc::clone(&counters));
+        let (exchange, recorded) = stats::exchange(engine.recorders_mut());
         let own = ways.extract_if(.., |(of, _)| *of == core).map(|(_, way)| way).collect();
         let worker = Worker::new(engine, own, clock.clone(), exchange, clock.rate().span_of(EXCHANGE));
         shares.push(Share { core, worker, counters, recorded });
