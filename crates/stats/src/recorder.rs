@@ -15,6 +15,9 @@ const fn bits(nanos: u64) -> u32 {
 /// What there are few of: 18 KiB.
 pub(crate) type RuleRecorder = Recorder<2>;
 
+/// What there are many of: 2.5 KiB.
+pub(crate) type PrefixRecorder = Recorder<1>;
+
 /// A histogram of so many significant digits.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder<const DIGITS: u8> {
