@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrayvec::ArrayVec;
 use flow::{Answer, FlowId, Hash, Instant, Key, PairId, Progress, Reception, Shard, Side, Span, TickRate};
 use pdm::{Attos, Insertion, Limits, Look, PdmAt, PdmOption, Skip};
-use stats::{Counters, Metric, Recorders, RuleId};
+use stats::{Counters, Metric, PrefixBook, Recorders, RuleId};
 
 use crate::rules::{Action, Rules, Selection};
 use crate::{BURST, Clock, Packet};
@@ -53,6 +53,8 @@ pub struct Engine<'m> {
     rules: Rules,
     counters: Arc<Counters>,
     recorders: Recorders,
+    /// Remote prefixes, if delays are recorded by them too.
+    prefixes: Option<PrefixBook>,
     /// Packets of the last burst that each rule selected, and then those that none did.
     selected: Box<[u32]>,
 }
@@ -63,7 +65,13 @@ impl<'m> Engine<'m> {
     pub fn new(shard: Shard<'m>, rules: Rules, counters: Arc<Counters>) -> Self {
         let recorders = Recorders::new(rules.count());
         let selected = vec![0; rules.count() + 1].into_boxed_slice();
-        Self { shard, rules, counters, recorders, selected }
+        Self { shard, rules, counters, recorders, prefixes: None, selected }
+    }
+
+    /// The same engine, which also records delays by the remote prefixes of `book`.
+    #[must_use]
+    pub fn with_prefixes(self, book: PrefixBook) -> Self {
+        Self { recorders: self.recorders.with_prefixes(), prefixes: Some(book), ..self }
     }
 
     /// What it counts.
@@ -252,7 +260,7 @@ impl<'m> Engine<'m> {
         if let Ok(flow) = flow {
             let option = PdmOption::read(packet.bytes(), at);
             let reception = self.shard.arrive(flow, &option, moment.received, moment.rate);
-            self.note(&reception, selected.selection.rule);
+            self.note(&reception, selected);
         }
         // Without room for the flow too: no host is surprised under overload.
         if action.strip && !native {
@@ -297,7 +305,7 @@ impl<'m> Engine<'m> {
 
     /// Counts and records what an option told.
     #[inline]
-    fn note(&mut self, reception: &Reception, rule: RuleId) {
+    fn note(&mut self, reception: &Reception, selected: &Selected) {
         let counters = &self.counters;
         match reception.progress {
             Progress::Forward { lost } => counters.lost.add(lost.into()),
@@ -315,18 +323,27 @@ impl<'m> Engine<'m> {
             Answer::Nonsense => counters.nonsense.add(1),
             Answer::Uncertain { total, server } => {
                 counters.uncertain.add(1);
-                self.record(rule, total, server);
+                self.record(selected, total, server, None);
             }
             Answer::Measured { total, server, network } => {
-                self.record(rule, total, server);
-                self.recorders.record(rule, Metric::NetworkRtt, network.nanos());
+                self.record(selected, total, server, Some(network));
             }
         }
     }
 
-    fn record(&mut self, rule: RuleId, total: Attos, server: Attos) {
+    /// Records an answer: for its rule and, if that is wanted, for the prefix that it came from.
+    fn record(&mut self, selected: &Selected, total: Attos, server: Attos, network: Option<Attos>) {
+        let rule = selected.selection.rule;
+        let (server, network) = (server.nanos(), network.map(Attos::nanos));
         self.recorders.record(rule, Metric::TotalRtt, total.nanos());
-        self.recorders.record(rule, Metric::ServerDelay, server.nanos());
+        self.recorders.record(rule, Metric::ServerDelay, server);
+        if let Some(network) = network {
+            self.recorders.record(rule, Metric::NetworkRtt, network);
+        }
+        if let Some(prefixes) = &mut self.prefixes {
+            let slot = prefixes.slot(selected.key.remote());
+            self.recorders.record_remote(slot, server, network);
+        }
     }
 
     fn count(&self, done: Result<Done, Skip>) {

@@ -4,10 +4,12 @@
 
 mod support;
 
+use std::net::Ipv6Addr;
+
 use dataplane::memory::{HeapPacket, HeapQueue};
 use dataplane::{Action, Burst, Transmit, Way, Worker};
 use flow::{Side, Span};
-use stats::{Collector, Metric};
+use stats::{Collector, MAX_PREFIXES, Metric, PrefixBook, PrefixCollector, Recorders};
 use support::{MILLISECOND, PAIR, frame, odd_frame, option, rule, with_engine};
 
 /// A port that takes everything.
@@ -33,9 +35,14 @@ fn traffic() -> [HeapQueue; 2] {
     [outgoing, incoming].map(|frames| HeapQueue::of(frames.iter().map(Vec::as_slice)))
 }
 
+fn book() -> PrefixBook {
+    PrefixBook::new(48, [1, 2, 3, 4]).unwrap()
+}
+
 #[test]
 fn ten_seconds_without_the_stats_core_cost_no_allocation_no_packet_and_no_sample() {
-    with_engine(200, vec![rule(Action::MEASURE)], |mut engine, counters, clock| {
+    with_engine(200, vec![rule(Action::MEASURE)], |engine, counters, clock| {
+        let mut engine = engine.with_prefixes(book());
         let [outgoing, incoming] = traffic();
         let way = |from, receive| Way { pair: PAIR, from, receive, transmit: Sink };
         let ways = vec![way(Side::Host, outgoing), way(Side::Wire, incoming)];
@@ -50,9 +57,13 @@ fn ten_seconds_without_the_stats_core_cost_no_allocation_no_packet_and_no_sample
         });
         assert_eq!(allocated.count_total, 0);
 
-        let mut collector = Collector::new(1);
-        intake.collect(|full| collector.fold(full));
-        collector.fold(worker.into_engine().recorders_mut());
+        let (mut collector, mut prefixes) = (Collector::new(1), PrefixCollector::default());
+        let mut fold = |recorders: &Recorders| {
+            collector.fold(recorders);
+            prefixes.fold(recorders);
+        };
+        intake.collect(&mut fold);
+        fold(worker.into_engine().recorders_mut());
         let counts = counters.now();
         assert_eq!(counts.packets, 40_000);
         assert_eq!(counts.dropped, [0]);
@@ -60,5 +71,20 @@ fn ten_seconds_without_the_stats_core_cost_no_allocation_no_packet_and_no_sample
         assert_eq!(count(Metric::Residence), 40_000);
         assert!(counts.inserted > 0 && counts.stripped > 0 && counts.flows_refused > 0, "{counts:?}");
         assert!(count(Metric::TotalRtt) > 0);
+        let by_prefix: u64 = prefixes.by_remote().map(|(_, delays)| delays.server_delay.len()).sum();
+        assert_eq!(by_prefix, count(Metric::ServerDelay));
     });
+}
+
+#[test]
+fn more_prefixes_than_there_is_room_for_cost_no_allocation() {
+    let (mut book, mut recorders) = (book(), Recorders::new(0).with_prefixes());
+    let allocated = allocation_counter::measure(|| {
+        for n in 0..2 * MAX_PREFIXES as u128 {
+            let remote = Ipv6Addr::from_bits(n << 80);
+            recorders.record_remote(book.slot(remote), MILLISECOND, Some(MILLISECOND));
+        }
+        recorders.clear();
+    });
+    assert_eq!(allocated.count_total, 0);
 }
