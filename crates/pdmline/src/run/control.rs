@@ -48,11 +48,11 @@ impl<'a> Control<'a> {
         exports: Exports,
         commands: Commands<'a>,
     ) -> Self {
-        let rules = config.rules.iter().map(|rule| rule.name.clone()).collect();
+        let core = StatsCore::new(config.rules.iter().map(|rule| rule.name.clone()).collect());
         let endings = config.rules.iter().filter_map(|rule| ending(rule, activations)).collect();
         Self {
             calibrator,
-            core: StatsCore::new(rules),
+            core: if config.export.prefixes.is_some() { core.with_prefixes() } else { core },
             exports,
             commands,
             endings,

@@ -8,7 +8,7 @@ use dataplane::{Clock, Engine, Rules, Worker};
 use dpdk::{RxQueue, TscClock, TxQueue};
 use flow::{KeyHasher, Settings, Shard};
 use memmap2::MmapMut;
-use stats::Counters;
+use stats::{Counters, PrefixBook};
 
 use super::memory;
 use super::ports::PortWay;
@@ -54,6 +54,9 @@ pub(super) fn cut<'a>(
         let settings = settings(config, region.len(), &hasher, clock)?;
         let counters = Arc::new(Counters::default());
         let mut engine = Engine::new(Shard::new(region, settings)?, rules.clone(), Arc::clone(&counters));
+        if let Some(bits) = config.export.prefixes {
+            engine = engine.with_prefixes(PrefixBook::new(bits, secret::words()?)?);
+        }
         let (exchange, recorded) = stats::exchange(engine.recorders_mut());
         let own = ways.extract_if(.., |(of, _)| *of == core).map(|(_, way)| way).collect();
         let worker = Worker::new(engine, own, clock.clone(), exchange, clock.rate().span_of(EXCHANGE));
