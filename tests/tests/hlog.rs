@@ -94,6 +94,7 @@ fn snapshot(uptime: Duration, scale: u64) -> Snapshot {
         rules: vec!["lab".into(), "the other, too".into()],
         total: interval.clone(),
         interval,
+        prefixes: None,
         clock_error_ppb: 0,
     }
 }

@@ -9,7 +9,7 @@ use flow::{
     Survey, TickRate,
 };
 use pdm::{Attos, Insertion, Limits, Look, PdmAt, PdmOption, Skip};
-use stats::{Counters, Drop, Metric, Recorders, RuleId};
+use stats::{Counters, Drop, Metric, PrefixBook, Recorders, RuleId};
 
 use crate::rules::{Rules, Selection};
 use crate::{BURST, Clock, Packet};
@@ -64,6 +64,8 @@ pub struct Engine<'m> {
     rules: Rules,
     counters: Arc<Counters>,
     recorders: Recorders,
+    /// Remote prefixes, if delays are recorded by them too.
+    prefixes: Option<PrefixBook>,
     /// Packets of the last burst that each rule selected, and then those that none did.
     selected: Box<[u32]>,
     /// The place after the last rule.
@@ -79,7 +81,13 @@ impl<'m> Engine<'m> {
         let recorders = Recorders::new(rules.count());
         let selected = vec![0; rules.count() + 1].into_boxed_slice();
         let no_rule = rules.after_last();
-        Self { shard, rules, counters, recorders, selected, no_rule, measuring: true }
+        Self { shard, rules, counters, recorders, prefixes: None, selected, no_rule, measuring: true }
+    }
+
+    /// The same engine, which also records delays by the remote prefixes of `book`.
+    #[must_use]
+    pub fn with_prefixes(self, book: PrefixBook) -> Self {
+        Self { recorders: self.recorders.with_prefixes(), prefixes: Some(book), ..self }
     }
 
     /// Measures delays and loss from now on, or no longer: options are then written, answered and stripped, and that is all.
@@ -96,6 +104,12 @@ impl<'m> Engine<'m> {
     }
 
     /// What it recorded since it was last emptied.
+    #[must_use]
+    pub fn recorders(&self) -> &Recorders {
+        &self.recorders
+    }
+
+    /// As [`Engine::recorders`], to be emptied or swapped for another set.
     pub fn recorders_mut(&mut self) -> &mut Recorders {
         &mut self.recorders
     }
@@ -324,7 +338,7 @@ impl<'m> Engine<'m> {
         if let Ok(flow) = flow {
             let option = PdmOption::read(packet.bytes(), at);
             let reception = self.shard.arrive(flow, &option, moment.received, moment.rate);
-            self.note(&reception, selected.selection.rule);
+            self.note(&reception, selected);
         }
         // Without room for the flow too: no host is surprised under overload.
         if selected.selection.action.strip && !native {
@@ -369,7 +383,7 @@ impl<'m> Engine<'m> {
 
     /// Counts and records what an option told.
     #[inline]
-    fn note(&mut self, reception: &Reception, rule: RuleId) {
+    fn note(&mut self, reception: &Reception, selected: &Selected) {
         let counters = &self.counters;
         match reception.progress {
             Progress::Forward { lost } => counters.lost.add(lost.into()),
@@ -387,18 +401,27 @@ impl<'m> Engine<'m> {
             Answer::Nonsense => counters.nonsense.add(1),
             Answer::Uncertain { total, server } => {
                 counters.uncertain.add(1);
-                self.record(rule, total, server);
+                self.record(selected, total, server, None);
             }
             Answer::Measured { total, server, network } => {
-                self.record(rule, total, server);
-                self.recorders.record(rule, Metric::NetworkRtt, network.nanos());
+                self.record(selected, total, server, Some(network));
             }
         }
     }
 
-    fn record(&mut self, rule: RuleId, total: Attos, server: Attos) {
+    /// Records an answer: for its rule and, if that is wanted, for the prefix that it came from.
+    fn record(&mut self, selected: &Selected, total: Attos, server: Attos, network: Option<Attos>) {
+        let rule = selected.selection.rule;
+        let (server, network) = (server.nanos(), network.map(Attos::nanos));
         self.recorders.record(rule, Metric::TotalRtt, total.nanos());
-        self.recorders.record(rule, Metric::ServerDelay, server.nanos());
+        self.recorders.record(rule, Metric::ServerDelay, server);
+        if let Some(network) = network {
+            self.recorders.record(rule, Metric::NetworkRtt, network);
+        }
+        if let Some(prefixes) = &mut self.prefixes {
+            let slot = prefixes.slot(selected.key.remote());
+            self.recorders.record_remote(slot, server, network);
+        }
     }
 
     fn count(&self, done: Result<Done, Skip>) {

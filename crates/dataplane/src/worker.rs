@@ -6,12 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use arrayvec::ArrayVec;
-use flow::{Instant, Side, Span};
-use stats::{Drop, Exchange};
+use flow::{Instant, Side};
+use stats::Drop;
 
 use crate::engine::{Arrival, Engine, Pair, Stage};
 use crate::handover::{Finished, Handed, Mailbox, WorkerId};
-use crate::{BURST, Burst, Clock, FlowTeller, Receive, Transmit};
+use crate::telling::Telling;
+use crate::{BURST, Burst, Clock, Receive, Transmit};
 
 /// How often a port that takes nothing is asked again before the rest of a burst is dropped.
 const TRANSMIT_RETRIES: usize = 16;
@@ -64,16 +65,6 @@ impl<R, T> Way<R, T> {
     }
 }
 
-/// How a worker tells what it measures. Nobody waits for anybody.
-pub struct Telling {
-    /// Where full recorders go.
-    pub recorders: Exchange,
-    /// Where it tells of single flows.
-    pub flows: FlowTeller,
-    /// How often recorders are exchanged, and requests looked for.
-    pub interval: Span,
-}
-
 /// One worker with its share of flows, and the ways that it serves.
 pub struct Worker<'m, R: Receive, T, C> {
     engine: Engine<'m>,
@@ -92,7 +83,7 @@ where
     T: Transmit<Packet = R::Packet>,
     C: Clock,
 {
-    /// A worker that serves `ways`, and tells of it as `telling` says. All workers whose mailboxes were made together have the
+    /// A worker that serves `ways`, and tells of it by `telling`. All workers whose mailboxes were made together have the
     /// same ways in the same order, each with its own queues.
     #[must_use]
     pub fn new(

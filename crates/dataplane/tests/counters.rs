@@ -6,8 +6,7 @@ mod support;
 
 use dataplane::memory::{HEADROOM, HeapPacket, HeapQueue};
 use dataplane::{
-    Action, Arrival, Clock, Engine, Mailbox, Outlet, Packet, Telling, Way, Worker, WorkerId, flow_talk,
-    mailboxes,
+    Action, Arrival, Clock, Engine, Mailbox, Outlet, Packet, Telling, Way, Worker, WorkerId, mailboxes,
 };
 use flow::{Settings, Side, Span, WhenFull};
 use pdm::Skip;
@@ -187,16 +186,8 @@ fn narrow_port(counts: &mut Counts) {
         let outgoing = frame(Side::Host, 1, None);
         let receive = HeapQueue::of([&outgoing[..]; 3]);
         let ways = vec![Way::alone(PAIR, Side::Host, receive, HeapQueue::bounded(1))];
-        let (flows, _flows) = flow_talk();
-        let (exchange, _intake) = stats::exchange(1);
-        Worker::new(
-            engine,
-            ways,
-            Mailbox::alone(),
-            clock,
-            Telling { recorders: exchange, flows, interval: Span::from_ticks(MILLISECOND) },
-        )
-        .step();
+        let (telling, _listening) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
+        Worker::new(engine, ways, Mailbox::alone(), clock, telling).step();
         *counts += counters.now();
     });
 }
@@ -235,8 +226,6 @@ fn one_of_two<'m>(
         outlet: Outlet::Queue(HeapQueue::default()),
         owners: [0, 1].map(WorkerId::new).into(),
     };
-    let (flows, _) = flow_talk();
-    let (recorders, _) = stats::exchange(1);
-    let telling = Telling { recorders, flows, interval: Span::from_ticks(MILLISECOND) };
+    let (telling, _) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
     Worker::new(engine, vec![way], mailbox, clock, telling)
 }

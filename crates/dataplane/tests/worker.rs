@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use dataplane::memory::{HeapPacket, HeapQueue};
 use dataplane::{
     Action, Arrival, Burst, Clock, Idle, Mailbox, Packet, Protocol, Receive, Rule, Telling, Transmit, Way,
-    Worker, flow_talk,
+    Worker,
 };
 use flow::{Instant, Side, Span};
 use pdm::Skip;
@@ -142,15 +142,8 @@ fn a_worker_serves_both_ways_and_ends_clean() {
                 HeapQueue::default(),
             ),
         ];
-        let (flows, _flows) = flow_talk();
-        let (exchange, core) = stats::exchange(1);
-        let mut worker = Worker::new(
-            engine,
-            ways,
-            Mailbox::alone(),
-            clock,
-            Telling { recorders: exchange, flows, interval: Span::from_ticks(MILLISECOND) },
-        );
+        let (telling, core) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
+        let mut worker = Worker::new(engine, ways, Mailbox::alone(), clock, telling);
         assert_eq!(worker.step(), 33);
         assert_eq!(worker.step(), 8);
         clock.0.set(MILLISECOND);
@@ -160,7 +153,7 @@ fn a_worker_serves_both_ways_and_ends_clean() {
         assert_eq!((counters.packets.get(), counters.inserted.get()), (41, 40));
         assert_eq!(counters.flows_live.get(), 40);
         let mut collector = Collector::new(1);
-        core.collect(|recorders| collector.fold(recorders));
+        core.recorders.collect(|recorders| collector.fold(recorders));
         assert_eq!(collector.summary(Metric::Residence).unwrap().count, 41);
     });
 }
@@ -189,15 +182,8 @@ fn what_a_port_does_not_take_is_dropped_and_counted_after_some_tries() {
         let mut port = Narrow { room: 4, asked: Cell::new(0) };
         let receive = HeapQueue::of(outgoing.iter().map(Vec::as_slice));
         let ways = vec![Way::alone(PAIR, Side::Host, receive, &mut port)];
-        let (flows, _flows) = flow_talk();
-        let (exchange, _core) = stats::exchange(0);
-        let mut worker = Worker::new(
-            engine,
-            ways,
-            Mailbox::alone(),
-            clock,
-            Telling { recorders: exchange, flows, interval: Span::from_ticks(MILLISECOND) },
-        );
+        let (telling, _core) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
+        let mut worker = Worker::new(engine, ways, Mailbox::alone(), clock, telling);
         worker.step();
         drop(worker);
         assert_eq!(counters.dropped[Drop::TransmitFull.index()].get(), 6);

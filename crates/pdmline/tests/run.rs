@@ -355,7 +355,7 @@ fn get(port: u16, path: &str) -> String {
 fn results_leave_each_interval_while_it_runs() {
     let port = free_port();
     let export = format!(
-        "[export]\ninterval = \"100ms\"\nopenmetrics = \"127.0.0.1:{port}\"\nhlog = \"delays.hlog\"\n\
+        "[export]\ninterval = \"100ms\"\nopenmetrics = \"127.0.0.1:{port}\"\nprefixes = 48\nhlog = \"delays.hlog\"\n\
          json = \"lines.jsonl\"\n[poll]"
     );
     let appliance = Instance::new("export", "net_null0", "net_null1").with("[poll]", &export);
@@ -369,6 +369,8 @@ fn results_leave_each_interval_while_it_runs() {
     assert!(!packets.ends_with(" 0"), "{packets}");
     assert!(metrics.contains("dpdk_version=\"DPDK 2"), "{metrics}");
     assert!(metrics.contains("pdmline_residence_seconds_count"), "{metrics}");
+    let other = "\npdmline_prefix_network_rtt_seconds_count{prefix=\"other\"} 0\n";
+    assert!(metrics.contains(other), "{metrics}");
 
     let third: Value = serde_json::from_str(lines().lines().nth(2).unwrap()).unwrap();
     assert!(third["packets"].as_u64().unwrap() > 0, "{third}");

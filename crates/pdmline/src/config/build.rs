@@ -23,6 +23,8 @@ const EXPORT_INTERVAL: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(60 * 60);
 /// Fewer hide what is asked; more are series nobody can afford.
 const BUCKETS_PER_DECADE: std::ops::RangeInclusive<i64> = 3..=30;
+/// Longer ones would tell the hosts of one network apart.
+const PREFIX_BITS: std::ops::RangeInclusive<i64> = 1..=64;
 const SLEEP: std::ops::RangeInclusive<Duration> = Duration::from_micros(1)..=Duration::from_millis(10);
 
 pub(super) fn config(file: raw::File) -> Result<Config, Fault> {
@@ -167,10 +169,12 @@ fn export(raw: raw::Export) -> Result<Export, Fault> {
         BUCKETS_PER_DECADE,
         "buckets of a histogram in a decade",
     )?;
+    let prefixes = raw.prefixes.map(|bits| within("export.prefixes", bits, PREFIX_BITS, "bits of a prefix"));
     Ok(Export {
         interval: duration("export.interval", &raw.interval, EXPORT_INTERVAL)?,
         openmetrics: raw.openmetrics.map(|address| socket(&address)).transpose()?,
         buckets_per_decade: per_decade,
+        prefixes: prefixes.transpose()?,
         hlog: raw.hlog,
         json: raw.json.map(|path| if path == Path::new("-") { Target::Stdout } else { Target::File(path) }),
     })

@@ -68,6 +68,8 @@ pub(crate) struct Export {
     pub(crate) openmetrics: Option<SocketAddr>,
     /// Buckets of its histograms in a decade.
     pub(crate) buckets_per_decade: u8,
+    /// Bits of the remote prefixes that it tells apart, if it does.
+    pub(crate) prefixes: Option<u8>,
     /// The HdrHistogram log.
     pub(crate) hlog: Option<PathBuf>,
     pub(crate) json: Option<Target>,

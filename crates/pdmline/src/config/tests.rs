@@ -181,6 +181,12 @@ fn what_is_wrong_is_told_with_its_key_and_a_way_out() {
             "[export]\nbuckets_per_decade = 2\n[poll]",
             "export.buckets_per_decade: 2 is out of range",
         ),
+        (
+            "[poll]",
+            "[export]\nprefixes = 0\n[poll]",
+            "export.prefixes: 0 is out of range; write bits of a prefix, 1 to 64",
+        ),
+        ("[poll]", "[export]\nprefixes = 65\n[poll]", "export.prefixes: 65 is out of range"),
         ("[poll]", "[export]\ninterval = \"1ms\"\n[poll]", "export.interval: \"1ms\" is out of range"),
         ("mbufs = 8192", "mbufs = 1", "memory.mbufs: 1 is out of range"),
         ("sleep:50us", "nap", "poll.idle: \"nap\" is no way to wait"),
@@ -191,6 +197,15 @@ fn what_is_wrong_is_told_with_its_key_and_a_way_out() {
         assert!(WHOLE.contains(from), "{from:?} is not in the file");
         let message = Config::parse(&WHOLE.replacen(from, to, 1)).expect_err(to).to_string();
         assert!(message.contains(says), "for {to:?}:\n{message}\nshould say\n{says}");
+    }
+}
+
+#[test]
+fn prefixes_are_told_apart_on_request() {
+    assert_eq!(Config::parse(WHOLE).unwrap().export.prefixes, None);
+    for bits in [1, 48, 64] {
+        let text = WHOLE.replace("[poll]", &format!("[export]\nprefixes = {bits}\n[poll]"));
+        assert_eq!(Config::parse(&text).unwrap().export.prefixes, Some(bits));
     }
 }
 

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataplane::{
-    Action, Engine, Mailbox, Pair, Prefix, Protocol, Rule, Rules, Telling, Way, Worker, flow_talk,
-};
+use dataplane::{Action, Engine, Mailbox, Pair, Prefix, Protocol, Rule, Rules, Telling, Way, Worker};
 use dpdk::{QueuePair, RxQueue, TxQueue};
 use flow::{PairId, Settings, Shard, Side, Span};
 use ipnet::Ipv6Net;
@@ -52,17 +50,10 @@ impl<'e> Edge<'e> {
             Way::alone(pair, Side::Host, host.rx, wire.tx),
             Way::alone(pair, Side::Wire, wire.rx, host.tx),
         ];
-        let (flows, _) = flow_talk();
-        let (exchange, recorded) = stats::exchange(RULES);
         // Exchanged once, at the end: in the demo nobody looks before.
-        let worker = Worker::new(
-            engine,
-            ways,
-            Mailbox::alone(),
-            clock,
-            Telling { recorders: exchange, flows, interval: Span::from_ticks(u64::MAX) },
-        );
-        Ok(Self { worker, counters, recorded })
+        let (telling, listening) = Telling::of(&engine, Span::from_ticks(u64::MAX));
+        let worker = Worker::new(engine, ways, Mailbox::alone(), clock, telling);
+        Ok(Self { worker, counters, recorded: listening.recorders })
     }
 
     /// One round of the worker; returns how many packets there were.

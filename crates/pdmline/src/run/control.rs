@@ -24,7 +24,7 @@ use crate::config::{Config, Core, Rule};
 const TICK: Duration = Duration::from_millis(100);
 
 /// A running worker, which leaves its engine.
-type Launched<'scope> = dpdk::Worker<'scope, Engine<'scope>>;
+type Launched<'scope, 'a> = dpdk::Worker<'scope, Engine<'a>>;
 
 /// What is known of the workers, apart from them.
 pub(super) struct Control<'a> {
@@ -50,11 +50,11 @@ impl<'a> Control<'a> {
         exports: Exports,
         commands: Commands<'a>,
     ) -> Self {
-        let rules = config.rules.iter().map(|rule| rule.name.clone()).collect();
+        let core = StatsCore::new(config.rules.iter().map(|rule| rule.name.clone()).collect());
         let endings = config.rules.iter().filter_map(|rule| ending(rule, activations)).collect();
         Self {
             calibrator,
-            core: StatsCore::new(rules),
+            core: if config.export.prefixes.is_some() { core.with_prefixes() } else { core },
             flows: Flows::default(),
             exports,
             commands,
@@ -88,16 +88,16 @@ impl<'a> Control<'a> {
         })
     }
 
-    fn launch<'scope>(
+    fn launch<'scope, 's: 'scope>(
         &mut self,
         scope: &'scope Scope<'scope, '_>,
-        share: Share<'scope>,
+        share: Share<'s>,
         idle: Idle,
         stop: &'scope AtomicBool,
-    ) -> Result<Launched<'scope>, dpdk::Error> {
-        let Share { core, mut worker, counters, recorded, flows } = share;
-        self.core.listen(core.number(), counters, recorded);
-        self.flows.listen(flows);
+    ) -> Result<Launched<'scope, 's>, dpdk::Error> {
+        let Share { core, mut worker, counters, listening } = share;
+        self.core.listen(core.number(), counters, listening.recorders);
+        self.flows.listen(listening.flows);
         scope.launch(core.number(), move || {
             let _others = StopsOthers(stop);
             worker.run(idle, stop);
@@ -106,7 +106,7 @@ impl<'a> Control<'a> {
     }
 
     /// Waits for the workers, and takes what they recorded last.
-    fn join(&mut self, workers: Vec<(Core, Launched<'_>)>) -> anyhow::Result<()> {
+    fn join(&mut self, workers: Vec<(Core, Launched<'_, '_>)>) -> anyhow::Result<()> {
         let mut joined = Ok(());
         for (core, worker) in workers {
             match worker.join() {

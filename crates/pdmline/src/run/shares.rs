@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use dataplane::{Clock, Engine, FlowListener, Mailbox, Rules, Telling, Worker, flow_talk};
+use dataplane::{Clock, Engine, Listening, Mailbox, Rules, Telling, Worker};
 use dpdk::{RxQueue, TscClock, TxQueue};
 use flow::{KeyHasher, Settings, Shard};
 use memmap2::MmapMut;
-use stats::Counters;
+use stats::{Counters, PrefixBook};
 
 use super::memory;
 use super::ports::PortWay;
@@ -23,10 +23,8 @@ pub(super) struct Share<'a> {
     pub(super) core: Core,
     pub(super) worker: PortWorker<'a>,
     pub(super) counters: Arc<Counters>,
-    /// Where its full recorders come out.
-    pub(super) recorded: stats::Intake,
-    /// Where it tells of single flows.
-    pub(super) flows: FlowListener,
+    /// What it tells.
+    pub(super) listening: Listening,
 }
 
 /// How often a worker offers what it recorded.
@@ -55,18 +53,14 @@ pub(super) fn cut<'a>(
     for (core, region) in config.cores().into_iter().zip(regions) {
         let settings = settings(config, region.len(), &hasher, clock)?;
         let counters = Arc::new(Counters::default());
-        let engine = Engine::new(Shard::new(region, settings)?, rules.clone(), Arc::clone(&counters));
-        let (flows, listener) = flow_talk();
-        let (exchange, recorded) = stats::exchange(rules.count());
+        let mut engine = Engine::new(Shard::new(region, settings)?, rules.clone(), Arc::clone(&counters));
+        if let Some(bits) = config.export.prefixes {
+            engine = engine.with_prefixes(PrefixBook::new(bits, secret::words()?)?);
+        }
+        let (telling, listening) = Telling::of(&engine, clock.rate().span_of(EXCHANGE));
         let own = ways.extract_if(.., |(of, _)| *of == core).map(|(_, way)| way).collect();
-        let worker = Worker::new(
-            engine,
-            own,
-            Mailbox::alone(),
-            clock.clone(),
-            Telling { recorders: exchange, flows, interval: clock.rate().span_of(EXCHANGE) },
-        );
-        shares.push(Share { core, worker, counters, recorded, flows: listener });
+        let worker = Worker::new(engine, own, Mailbox::alone(), clock.clone(), telling);
+        shares.push(Share { core, worker, counters, listening });
     }
     Ok(shares)
 }

@@ -24,6 +24,7 @@ pub(super) fn snapshot(uptime: Duration) -> Snapshot {
         rules: vec!["lab".into()],
         total: interval.clone(),
         interval,
+        prefixes: None,
         clock_error_ppb: 0,
     }
 }
