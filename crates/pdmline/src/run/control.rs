@@ -79,7 +79,7 @@ impl<'a> Control<'a> {
         eal.scope(|scope| {
             let mut workers = Vec::new();
             let launched = shares.into_iter().try_for_each(|share| {
-                workers.push((share.core, self.launch(scope, share, idle, &stop)?));
+                workers.push((share.seat.core, self.launch(scope, share, idle, &stop)?));
                 Ok(())
             });
             let watched = launched.and_then(|()| self.watch(ports, wishes, &stop));
@@ -95,10 +95,10 @@ impl<'a> Control<'a> {
         idle: Idle,
         stop: &'scope AtomicBool,
     ) -> Result<Launched<'scope, 's>, dpdk::Error> {
-        let Share { core, mut worker, counters, listening } = share;
-        self.core.listen(core.number(), counters, listening.recorders);
+        let Share { seat, mut worker, counters, listening } = share;
+        self.core.listen(seat.lcore, counters, listening.recorders);
         self.flows.listen(listening.flows);
-        scope.launch(core.number(), move || {
+        scope.launch(seat.lcore, move || {
             let _others = StopsOthers(stop);
             worker.run(idle, stop);
             worker.into_engine()

@@ -1,13 +1,17 @@
 //! The ports: opened, given to the workers as ways, counted, and closed with every buffer accounted for.
 
-use dataplane::Way;
+use std::mem;
+use std::sync::Arc;
+
+use dataplane::{Outlet, Way, WorkerId};
 use dpdk::{Eal, Pool, PoolConfig, Port, PortConfig, QueuePair, RxQueue, TxQueue};
 use flow::{PairId, Side};
 use pdm::Limits;
 use stats::{PortSnapshot, Report};
 
+use super::crew::Crew;
 use super::eal::{self, Machine};
-use crate::config::{Config, Core};
+use crate::config::Config;
 
 /// One direction through a pair.
 pub(super) type PortWay<'eal> = Way<RxQueue<'eal>, TxQueue<'eal>>;
@@ -23,25 +27,55 @@ struct Opened<'eal> {
     pool: Pool<'eal>,
 }
 
-/// Opens the ports of `config`. Returns the ways through each pair, with the core that is to serve them.
+/// Opens the ports of `config` for `crew`. Returns the ways through all pairs as each worker has them.
 pub(super) fn open<'eal>(
     eal: &'eal Eal,
     config: &Config,
+    crew: &Crew,
     machine: &Machine,
-) -> anyhow::Result<(Ports<'eal>, Vec<(Core, PortWay<'eal>)>)> {
+) -> anyhow::Result<(Ports<'eal>, Vec<Vec<PortWay<'eal>>>)> {
     let mut ports = Ports(Vec::new());
-    let mut ways = Vec::new();
+    let mut ways: Vec<_> = crew.seats().iter().map(|_| Vec::new()).collect();
     for (index, pair) in config.pairs.iter().enumerate() {
         let host = ports.open(eal, config, index, Side::Host, machine)?;
         let wire = ports.open(eal, config, index, Side::Wire, machine)?;
         let limits = Limits { mtu: pair.mtu.octets(), max_destopts_len: pair.max_destopts_len };
         let through = dataplane::Pair { id: PairId::new(u16::try_from(index)?), limits };
-        for (host, wire) in host.into_iter().zip(wire) {
-            ways.push((pair.core, Way::alone(through, Side::Host, host.rx, wire.tx)));
-            ways.push((pair.core, Way::alone(through, Side::Wire, wire.rx, host.tx)));
-        }
+        let (host_rx, host_tx): (Vec<_>, Vec<_>) =
+            host.into_iter().map(|queues| (queues.rx, queues.tx)).unzip();
+        let (wire_rx, wire_tx): (Vec<_>, Vec<_>) =
+            wire.into_iter().map(|queues| (queues.rx, queues.tx)).unzip();
+        share_out(&mut ways, through, Side::Host, crew.of_pair(index), host_rx, wire_tx);
+        share_out(&mut ways, through, Side::Wire, crew.of_pair(index), wire_rx, host_tx);
     }
     Ok((ports, ways))
+}
+
+/// Adds one direction through a pair to the `ways` of every worker, and shares its queues out to its `owners`. With fewer
+/// transmit queues than owners the rest sends by theirs.
+fn share_out<R, T>(
+    ways: &mut [Vec<Way<R, T>>],
+    pair: dataplane::Pair,
+    from: Side,
+    owners: &Arc<[WorkerId]>,
+    receive: Vec<R>,
+    transmit: Vec<T>,
+) {
+    let senders = transmit.len();
+    let mut parts: Vec<(Vec<R>, Option<T>)> = owners.iter().map(|_| Default::default()).collect();
+    for (number, queue) in receive.into_iter().enumerate() {
+        parts[number % owners.len()].0.push(queue);
+    }
+    for ((_, own), queue) in parts.iter_mut().zip(transmit) {
+        *own = Some(queue);
+    }
+    for (worker, ways) in ways.iter_mut().enumerate() {
+        let place = owners.iter().position(|owner| owner.index() == worker);
+        let (inlets, queue) = place.map(|place| mem::take(&mut parts[place])).unwrap_or_default();
+        let others = Outlet::Worker(owners[place.unwrap_or_default() % senders]);
+        let outlet = queue.map_or(others, Outlet::Queue);
+        ways.push(Way { pair, from, inlets, outlet, owners: Arc::clone(owners) });
+    }
 }
 
 impl<'eal> Ports<'eal> {
@@ -64,7 +98,7 @@ impl<'eal> Ports<'eal> {
             ..PoolConfig::default()
         };
         let pool = Pool::new(eal, &format!("port{}", self.0.len()), room)?;
-        let device = eal::device(device, pair.mtu, machine);
+        let device = eal::device(device, pair, machine);
         let (port, queues) = Port::open(eal, &device, PortConfig::default(), &pool)?;
         self.0.push(Opened { pair: index, side, port, pool });
         Ok(queues)
@@ -127,6 +161,27 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    /// What each of three workers has of a pair that the last two serve, with `receive` and `transmit` queues: its inlets,
+    /// and its own outlet or whose.
+    fn shared_out(receive: u8, transmit: u8) -> Vec<(Vec<u8>, Result<u8, usize>)> {
+        let mut ways = vec![Vec::new(), Vec::new(), Vec::new()];
+        let pair = dataplane::Pair { id: PairId::default(), limits: Limits::default() };
+        let owners = [1, 2].map(WorkerId::new).into();
+        share_out(&mut ways, pair, Side::Host, &owners, (0..receive).collect(), (0..transmit).collect());
+        let outlet = |outlet| match outlet {
+            Outlet::Queue(queue) => Ok(queue),
+            Outlet::Worker(worker) => Err(worker.index()),
+        };
+        ways.into_iter().flatten().map(|way| (way.inlets, outlet(way.outlet))).collect()
+    }
+
+    #[test]
+    fn queues_are_shared_out_among_those_who_serve_the_pair() {
+        assert_eq!(shared_out(2, 2), [(vec![], Err(1)), (vec![0], Ok(0)), (vec![1], Ok(1))]);
+        assert_eq!(shared_out(1, 1), [(vec![], Err(1)), (vec![0], Ok(0)), (vec![], Err(1))]);
+        assert_eq!(shared_out(4, 4), [(vec![], Err(1)), (vec![0, 2], Ok(0)), (vec![1, 3], Ok(1))]);
+    }
 
     #[test]
     fn losses_add_up_by_reason_and_zeroes_stay_out() {
