@@ -4,12 +4,13 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them too")]
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pcap_file::pcap::PcapReader;
@@ -110,18 +111,24 @@ impl Instance {
 
     /// Starts it, and returns when it runs.
     fn start(&self) -> Running {
+        self.start_writing_to(Stdio::null())
+    }
+
+    /// As [`Instance::start`], with this standard output.
+    fn start_writing_to(&self, stdout: impl Into<Stdio>) -> Running {
         let log = fs::File::create(self.path("log")).unwrap();
-        let mut command = self.command(&["--report", "report.json"]);
-        let mut running = Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        let mut command = self.command(&["--report", "report.json", "--interval", "200ms"]);
+        let mut running = Running(command.stdout(stdout).stderr(log).spawn().unwrap());
         wait_for(|| {
-            assert!(
-                running.0.try_wait().unwrap().is_none(),
-                "{}",
-                fs::read_to_string(self.path("log")).unwrap()
-            );
-            fs::read_to_string(self.path("log")).unwrap().contains("running\n")
+            assert!(running.0.try_wait().unwrap().is_none(), "{}", self.said());
+            self.said().contains("running\n")
         });
         running
+    }
+
+    /// All that it has said since it was started.
+    fn said(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap()
     }
 
     /// What it complains of, in one line, after starting in vain.
@@ -380,6 +387,38 @@ fn results_leave_each_interval_while_it_runs() {
     wait_for(|| lines().lines().count() >= 1);
     assert_eq!(end(running, Signal::SIGTERM), Some(0));
     assert!(lines().ends_with('\n'));
+}
+
+/// An instance with packets without end, whose JSON lines go to standard output.
+fn flood_into_standard_output(name: &str) -> Instance {
+    let export = "[export]\ninterval = \"100ms\"\njson = \"-\"\n[poll]";
+    Instance::new(name, "net_null0", "net_null1").with("[poll]", export)
+}
+
+/// A pipe that holds as little as it can: a few lines.
+fn narrow_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    (reader, writer)
+}
+
+const LEFT_OUT: &str = "cannot write the JSON lines to standard output fast enough: lines are left out\n";
+
+#[test]
+fn a_reader_that_never_reads_keeps_nothing_waiting_but_its_lines() {
+    let appliance = flood_into_standard_output("unread");
+    let (_reader, writer) = narrow_pipe();
+    let running = appliance.start_writing_to(writer);
+    wait_for(|| appliance.said().contains(LEFT_OUT));
+    let summaries = || appliance.said().matches("packets ").count();
+    let before = summaries();
+    wait_for(|| summaries() >= before + 3);
+    assert_eq!(end(running, Signal::SIGTERM), Some(0));
+    let said = appliance.said();
+    assert_eq!(said.matches(LEFT_OUT).count(), 1, "{said}");
+    let lost = "cannot write the JSON lines to standard output in time: the last lines are lost\n";
+    assert!(said.ends_with(lost), "{said}");
+    assert!(appliance.read_report()["packets"].as_u64().unwrap() > 1000);
 }
 
 #[test]

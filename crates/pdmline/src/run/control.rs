@@ -63,7 +63,7 @@ impl<'a> Control<'a> {
     }
 
     /// Runs the workers of `shares` until somebody wishes it, or the time is over, or one of them fails. Their queues are
-    /// gone when this returns.
+    /// gone when this returns, and all is exported.
     pub(super) fn run(
         &mut self,
         eal: &Eal,
@@ -73,7 +73,7 @@ impl<'a> Control<'a> {
         wishes: &Wishes,
     ) -> anyhow::Result<()> {
         let stop = AtomicBool::new(false);
-        eal.scope(|scope| {
+        let ran = eal.scope(|scope| {
             let mut workers = Vec::new();
             let launched = shares.into_iter().try_for_each(|share| {
                 workers.push((share.core, self.launch(scope, share, idle, &stop)?));
@@ -82,7 +82,9 @@ impl<'a> Control<'a> {
             let watched = launched.and_then(|()| self.watch(ports, wishes, &stop));
             stop.store(true, Relaxed);
             watched.and(self.join(workers))
-        })
+        });
+        self.exports.finish();
+        ran
     }
 
     fn launch<'scope>(

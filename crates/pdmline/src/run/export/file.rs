@@ -35,7 +35,7 @@ impl fmt::Display for Target {
 /// An open file of lines, until something goes wrong with it.
 #[derive(Debug)]
 pub(super) struct LineFile {
-    /// What the operator knows it as.
+    /// What it holds.
     what: &'static str,
     target: Target,
     /// What a new file begins with.
@@ -57,6 +57,11 @@ impl LineFile {
         Ok(Self { what, target, header, file: Some(file) })
     }
 
+    /// What the operator knows it as: what it holds, and where.
+    pub(super) fn name(&self) -> String {
+        format!("the {} to {}", self.what, self.target)
+    }
+
     /// Appends the lines that `write` makes: all or, where it is a file that can be cut, none. After the first failure
     /// they go nowhere, and what there is to say about that is returned.
     #[must_use]
@@ -70,7 +75,7 @@ impl LineFile {
         if self.target == Target::Stdout && error.kind() == ErrorKind::BrokenPipe {
             return None;
         }
-        Some(format!("stopped writing the {} to {}: {error}; SIGHUP starts again", self.what, self.target))
+        Some(format!("stopped writing {}: {error}; SIGHUP starts again", self.name()))
     }
 
     /// Opens the target anew: somebody may have renamed the old file, or made room. Where that fails all stays as it

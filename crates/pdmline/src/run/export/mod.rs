@@ -1,7 +1,8 @@
 //! Where results go while the appliance runs: each interval, what is known of it is handed to all who want it.
 //!
-//! All of this happens on the control thread and costs the workers nothing. Only what is wrong at the start ends the
-//! program; a disk that fills up later, or a reader that goes away, ends that one export.
+//! All of this happens apart from the workers and costs them nothing, and nothing of it ever keeps the control thread
+//! waiting. Only what is wrong at the start ends the program; a disk that fills up later, or a reader that goes away, ends
+//! that one export.
 
 mod file;
 mod hlog;
@@ -10,6 +11,7 @@ mod json;
 mod telemetry;
 #[cfg(test)]
 mod testing;
+mod writer;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -19,9 +21,8 @@ use stats::openmetrics::{Buckets, Exposition};
 
 use super::say;
 use crate::config::Export;
-use hlog::Hlog;
 use http::Server;
-use json::JsonLines;
+use writer::Writer;
 
 pub(super) use telemetry::Commands;
 
@@ -30,8 +31,8 @@ pub(super) struct Exports {
     interval: Duration,
     next: Duration,
     openmetrics: Option<Server>,
-    hlog: Option<Hlog>,
-    json: Option<JsonLines>,
+    hlog: Option<Writer>,
+    json: Option<Writer>,
 }
 
 impl Exports {
@@ -50,8 +51,8 @@ impl Exports {
             interval: config.interval,
             next: config.interval,
             openmetrics: config.openmetrics.map(serve).transpose()?,
-            hlog: config.hlog.clone().map(|path| Hlog::create(path, now)).transpose()?,
-            json: config.json.clone().map(JsonLines::create).transpose()?,
+            hlog: config.hlog.clone().map(|path| hlog::open(path, now)).transpose()?,
+            json: config.json.clone().map(json::open).transpose()?,
         })
     }
 
@@ -66,22 +67,22 @@ impl Exports {
 
     /// Hands `snapshot`, taken at `now`, to all.
     pub(super) fn export(&mut self, snapshot: &Arc<Snapshot>, now: SystemTime) {
-        let hlog = self.hlog.as_mut().and_then(|hlog| hlog.export(snapshot, now));
-        let json = self.json.as_mut().and_then(|json| json.export(snapshot, now));
-        say_all([hlog, json]);
+        for file in self.hlog.iter_mut().chain(&mut self.json) {
+            file.export(snapshot, now).iter().for_each(|line| say(line));
+        }
         if let Some(openmetrics) = &self.openmetrics {
             openmetrics.publish(Arc::clone(snapshot));
         }
     }
 
     /// Opens the files anew.
-    pub(super) fn reopen(&mut self) {
-        let hlog = self.hlog.as_mut().and_then(Hlog::reopen);
-        let json = self.json.as_mut().and_then(JsonLines::reopen);
-        say_all([hlog, json]);
+    pub(super) fn reopen(&self) {
+        self.hlog.iter().chain(&self.json).for_each(Writer::reopen);
     }
-}
 
-fn say_all(lines: [Option<String>; 2]) {
-    lines.iter().flatten().for_each(|line| say(line));
+    /// Waits until all is written that was exported, or until it takes too long.
+    pub(super) fn finish(&mut self) {
+        let files = self.hlog.take().into_iter().chain(self.json.take());
+        files.filter_map(Writer::finish).for_each(|line| say(&line));
+    }
 }
