@@ -7,17 +7,19 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::Context;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::config::Target;
 
 /// Opens `target` behind what is there already.
 fn open_target(target: &Target) -> io::Result<File> {
     match target {
-        // A named pipe without a reader fails now, and a full one later: waiting would stop more than the file.
         Target::File(path) => {
+            // A named pipe without a reader is refused and not waited for; a full one is.
             let flags = OFlag::O_NONBLOCK.bits();
-            OpenOptions::new().append(true).create(true).custom_flags(flags).open(path)
+            let file = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path)?;
+            fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+            Ok(file)
         }
         Target::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
     }
@@ -114,6 +116,7 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
+    use std::thread;
 
     use nix::sys::stat::Mode;
     use nix::unistd::mkfifo;
@@ -265,6 +268,29 @@ mod tests {
         let mut named = unread(Target::File("/run/pipe".into()));
         let said = "stopped writing the log to /run/pipe: Broken pipe (os error 32); SIGHUP starts again";
         assert_eq!(append(&mut named, "one\n").as_deref(), Some(said));
+    }
+
+    #[test]
+    fn a_full_named_pipe_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        // More than a pipe holds.
+        let line = format!("{}\n", "x".repeat(1 << 20));
+        let reader = {
+            let path = path.clone();
+            thread::spawn(move || fs::read_to_string(path).unwrap())
+        };
+        let mut file = loop {
+            // Until there is a reader.
+            if let Ok(file) = try_open(&path) {
+                break file;
+            }
+            thread::yield_now();
+        };
+        assert_eq!(append(&mut file, &line), None);
+        drop(file);
+        assert_eq!(reader.join().unwrap(), format!("{HEADER}{line}"));
     }
 
     #[test]
