@@ -73,18 +73,21 @@ impl<'a> Control<'a> {
         wishes: &Wishes,
     ) -> anyhow::Result<()> {
         let stop = AtomicBool::new(false);
+        let start = Instant::now();
         let ran = eal.scope(|scope| {
             let mut workers = Vec::new();
             let launched = shares.into_iter().try_for_each(|share| {
                 workers.push((share.core, self.launch(scope, share, idle, &stop)?));
                 Ok(())
             });
-            let watched = launched.and_then(|()| self.watch(ports, wishes, &stop));
+            let watched = launched.and_then(|()| self.watch(start, ports, wishes, &stop));
             stop.store(true, Relaxed);
             watched.and(self.join(workers))
         });
+        self.ran = start.elapsed();
+        let ended = self.end_interval(ports);
         self.exports.finish();
-        ran
+        ran.and(ended)
     }
 
     fn launch<'scope>(
@@ -118,21 +121,23 @@ impl<'a> Control<'a> {
         joined
     }
 
-    /// Watches the workers until the end is wanted.
-    fn watch(&mut self, ports: &Ports<'_>, wishes: &Wishes, stop: &AtomicBool) -> anyhow::Result<()> {
-        let start = Instant::now();
+    /// Watches the workers, which have run since `start`, until the end is wanted.
+    fn watch(
+        &mut self,
+        start: Instant,
+        ports: &Ports<'_>,
+        wishes: &Wishes,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<()> {
         say("running");
         loop {
             let left = self.duration.map_or(TICK, |duration| duration.saturating_sub(start.elapsed()));
             let wish = wishes.wait(TICK.min(left));
             self.ran = start.elapsed();
             self.core.take_in();
-            let calibration = self.calibrator.refine()?;
+            self.calibrator.refine()?;
             if self.exports.are_due(self.ran) {
-                let snapshot = self.core.end_interval(self.ran, ports.snapshots()?, calibration.error_ppb);
-                let snapshot = Arc::new(snapshot);
-                self.exports.export(&snapshot, SystemTime::now());
-                self.commands.publish(snapshot);
+                self.end_interval(ports)?;
             }
             self.say_which_rules_ended(SystemTime::now());
             self.summary.print_if_due(self.ran, &self.core);
@@ -146,6 +151,15 @@ impl<'a> Control<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// Hands what is known now to all who want it.
+    fn end_interval(&mut self, ports: &Ports<'_>) -> anyhow::Result<()> {
+        let clock_error = self.calibrator.calibration().error_ppb;
+        let snapshot = Arc::new(self.core.end_interval(self.ran, ports.snapshots()?, clock_error));
+        self.exports.export(&snapshot, SystemTime::now());
+        self.commands.publish(snapshot);
+        Ok(())
     }
 
     fn say_which_rules_ended(&mut self, now: SystemTime) {
