@@ -110,7 +110,7 @@ impl<'m> Engine<'m> {
     }
 
     /// As [`Engine::recorders`], to be emptied or swapped for another set.
-    pub fn recorders_mut(&mut self) -> &mut Recorders {
+    pub(crate) fn recorders_mut(&mut self) -> &mut Recorders {
         &mut self.recorders
     }
 

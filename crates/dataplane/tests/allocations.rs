@@ -66,7 +66,7 @@ fn ten_seconds_without_the_stats_core_cost_no_allocation_no_packet_and_no_sample
             prefixes.fold(recorders);
         };
         listening.recorders.collect(&mut fold);
-        fold(worker.into_engine().recorders_mut());
+        fold(worker.into_engine().recorders());
         let counts = counters.now();
         assert_eq!(counts.packets, 40_000);
         assert_eq!(counts.dropped, [0, 0]);

@@ -49,7 +49,7 @@ fn delays_land_at_the_prefix_that_answered() {
         assert_eq!((counters.uncertain.get(), counters.never_sent.get()), (1, 2));
 
         let mut prefixes = PrefixCollector::default();
-        prefixes.fold(engine.recorders_mut());
+        prefixes.fold(engine.recorders());
         let expected: [(&str, &[u64], u64); 4] = [
             ("2001:db8:b::/48", &[10, 20], 2),
             ("2001:db8:c::/48", &[40], 1),
@@ -73,7 +73,7 @@ fn without_a_book_nothing_is_recorded_by_prefix() {
     with_engine(4, vec![rule(Action::MEASURE)], |mut engine, _, clock| {
         ask(&mut engine, clock, 0x0b, 1, 10);
         let mut prefixes = PrefixCollector::default();
-        prefixes.fold(engine.recorders_mut());
+        prefixes.fold(engine.recorders());
         assert_eq!(prefixes.by_remote().count(), 1, "the others' alone");
     });
 }

@@ -32,7 +32,7 @@ fn out_with_the_option_and_back_without_it() {
         assert_eq!(counters.inserted.get(), 1);
         assert_eq!((counters.observed.get(), counters.stripped.get()), (1, 1));
         let mut collector = Collector::new(1);
-        collector.fold(engine.recorders_mut());
+        collector.fold(engine.recorders());
         let total = collector.summary(Metric::TotalRtt).unwrap();
         assert_eq!((total.count, total.min_ns / 100_000), (1, 99));
         assert_eq!(collector.summary(Metric::ServerDelay).unwrap().max_ns, 0);
@@ -85,7 +85,7 @@ fn a_rule_that_has_ended_strips_for_its_flows_and_does_nothing_else() {
         assert_eq!(counters.skipped[Skip::NotSelected.index()].get(), 3);
         assert_eq!((counters.observed.get(), counters.stripped.get()), (0, 1));
         let mut collector = Collector::new(1);
-        collector.fold(engine.recorders_mut());
+        collector.fold(engine.recorders());
         assert_eq!(collector.summary(Metric::TotalRtt), None);
     });
 }

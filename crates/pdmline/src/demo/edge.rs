@@ -65,7 +65,7 @@ impl<'e> Edge<'e> {
     pub(super) fn into_report(self, duration: Duration) -> Report {
         let mut collector = Collector::new(RULES);
         self.recorded.collect(|recorders| collector.fold(recorders));
-        collector.fold(self.worker.into_engine().recorders_mut());
+        collector.fold(self.worker.into_engine().recorders());
         Report::new(&self.counters.now(), &collector, duration)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::anyhow;
-use dataplane::{Engine, Idle};
+use dataplane::{Clock, Engine, Idle};
 use dpdk::{Calibrator, Eal, Scope};
 use stats::{Report, StatsCore};
 
@@ -66,7 +66,7 @@ impl<'a> Control<'a> {
     }
 
     /// Runs the workers of `shares` until somebody wishes it, or the time is over, or one of them fails. Their queues are
-    /// gone when this returns.
+    /// gone when this returns, and all is exported.
     pub(super) fn run(
         &mut self,
         eal: &Eal,
@@ -76,16 +76,21 @@ impl<'a> Control<'a> {
         wishes: &Wishes,
     ) -> anyhow::Result<()> {
         let stop = AtomicBool::new(false);
-        eal.scope(|scope| {
+        let start = Instant::now();
+        let ran = eal.scope(|scope| {
             let mut workers = Vec::new();
             let launched = shares.into_iter().try_for_each(|share| {
                 workers.push((share.seat.core, self.launch(scope, share, idle, &stop)?));
                 Ok(())
             });
-            let watched = launched.and_then(|()| self.watch(ports, wishes, &stop));
+            let watched = launched.and_then(|()| self.watch(start, ports, wishes, &stop));
             stop.store(true, Relaxed);
             watched.and(self.join(workers))
-        })
+        });
+        self.ran = start.elapsed();
+        let ended = self.end_interval(ports);
+        self.exports.finish();
+        ran.and(ended)
     }
 
     fn launch<'scope, 's: 'scope>(
@@ -110,32 +115,40 @@ impl<'a> Control<'a> {
         let mut joined = Ok(());
         for (core, worker) in workers {
             match worker.join() {
-                Ok(mut engine) => self.core.take_in_last(engine.recorders_mut()),
+                Ok(engine) => {
+                    self.core.take_in_last(engine.recorders());
+                    let clock = self.calibrator.clock();
+                    self.exports.last_flows(engine.flows(clock.now()), clock.rate());
+                }
                 Err(_) => {
                     joined = Err(anyhow!("the worker on core {core} failed: please report what it said"))
                 }
             }
         }
         self.core.take_in();
+        let rate = self.calibrator.calibration().rate;
+        self.exports.flows(self.flows.ended(), rate, SystemTime::now());
         joined
     }
 
-    /// Watches the workers until the end is wanted.
-    fn watch(&mut self, ports: &Ports<'_>, wishes: &Wishes, stop: &AtomicBool) -> anyhow::Result<()> {
-        let start = Instant::now();
+    /// Watches the workers, which have run since `start`, until the end is wanted.
+    fn watch(
+        &mut self,
+        start: Instant,
+        ports: &Ports<'_>,
+        wishes: &Wishes,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<()> {
         say("running");
         loop {
             let left = self.duration.map_or(TICK, |duration| duration.saturating_sub(start.elapsed()));
             let wish = wishes.wait(TICK.min(left));
             self.ran = start.elapsed();
             self.core.take_in();
-            let calibration = self.calibrator.refine()?;
+            let rate = self.calibrator.refine()?.rate;
+            self.exports.flows(self.flows.ended(), rate, SystemTime::now());
             if self.exports.are_due(self.ran) {
-                let snapshot = self.core.end_interval(self.ran, ports.snapshots()?, calibration.error_ppb);
-                let snapshot = Arc::new(snapshot);
-                self.exports.export(&snapshot, SystemTime::now());
-                let worst = self.flows.survey();
-                self.commands.publish(Arc::new(Moment { snapshot, worst, rate: calibration.rate }));
+                self.end_interval(ports)?;
             }
             self.say_which_rules_ended(SystemTime::now());
             self.summary.print_if_due(self.ran, &self.core);
@@ -149,6 +162,17 @@ impl<'a> Control<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// Hands what is known now to all who want it.
+    fn end_interval(&mut self, ports: &Ports<'_>) -> anyhow::Result<()> {
+        let calibration = self.calibrator.calibration();
+        let snapshot = self.core.end_interval(self.ran, ports.snapshots()?, calibration.error_ppb);
+        let snapshot = Arc::new(snapshot);
+        self.exports.export(&snapshot, SystemTime::now());
+        let worst = self.flows.survey();
+        self.commands.publish(Arc::new(Moment { snapshot, worst, rate: calibration.rate }));
+        Ok(())
     }
 
     fn say_which_rules_ended(&mut self, now: SystemTime) {

@@ -105,7 +105,8 @@ fn run_here(args: &Args, config: &Config, machine: &Machine, groups: Groups) -> 
     let commands = Commands::register(&eal)?;
     let (ports, ways) = ports::open(&eal, config, &crew, machine)?;
     drop(groups);
-    let (calibrator, clock) = dpdk::Calibrator::start()?;
+    let calibrator = dpdk::Calibrator::start()?;
+    let clock = calibrator.clock();
     let activations = activate(args, config)?;
     let rules = rules::of(&config.rules, &activations, &clock, SystemTime::now());
     let mut regions = shares::regions(config, &crew)?;
