@@ -30,7 +30,13 @@ pub(crate) const TEST: &[Package] = &[
     package("ethtool", "turns offloads off there, as veth needs"),
     package("iputils-ping", "pings through the appliance"),
     package("python3-venv", "runs independent readers of our exports, from PyPI"),
+    TESTPMD,
 ];
+
+/// To measure it against others.
+pub(crate) const VERSUS: &[Package] = &[TESTPMD];
+
+const TESTPMD: Package = package("dpdk-dev", "brings dpdk-testpmd, which pdmline is measured against");
 
 /// Installs those packages that are missing, and tells which and why.
 pub(crate) fn install(build: &[Package], test: &[Package]) -> Result<()> {
