@@ -36,7 +36,7 @@ pub use interface::Interface;
 pub use mbuf::{Mbuf, free};
 pub use pool::{HEADROOM, Pool, PoolConfig};
 pub use port::{Port, PortConfig, Stats};
-pub use queue::{QueuePair, RxQueue, TxQueue};
+pub use queue::{QueuePair, Queues, RxQueue, TxQueue};
 pub use ring::{Joint, joined};
 pub use telemetry::{Dictionary, Telemetry, Value};
 pub use worker::{Scope, Worker};
