@@ -10,7 +10,7 @@ use dpdk_sys::{rte_eth_conf, rte_eth_dev_info, rte_eth_stats};
 use crate::device::{self, Device};
 use crate::interface::Interface;
 use crate::kernel_drops::KernelDrops;
-use crate::{Eal, Error, Pool, Queues};
+use crate::{Eal, Error, Pool, Queues, Spread, spread};
 
 /// How a port is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,7 @@ pub struct Stats {
 pub struct Port<'eal> {
     device: Arc<Device<'eal>>,
     kernel_drops: KernelDrops,
+    spread: Spread,
 }
 
 impl<'eal> Port<'eal> {
@@ -92,15 +93,22 @@ impl<'eal> Port<'eal> {
         let interface = kernel_interface(&info)?;
         take_every_frame(&mut device, interface.as_ref())?;
         let kernel_drops = interface.as_ref().map(KernelDrops::on).transpose()?.unwrap_or_default();
+        let spread = Spread::of(&device, &info, rx);
         let device = Arc::new(device);
         let queues = Queues::of(&device, rx, tx.min(workers));
-        Ok((Self { device, kernel_drops }, queues))
+        Ok((Self { device, kernel_drops, spread }, queues))
     }
 
     /// The device's name, without arguments.
     #[must_use]
     pub fn name(&self) -> &str {
         self.device.name()
+    }
+
+    /// How received packets are spread over the queues.
+    #[must_use]
+    pub const fn spread(&self) -> Spread {
+        self.spread
     }
 
     /// What was counted. Not for the packet path.
@@ -161,14 +169,8 @@ fn configure(device: &Device<'_>, info: &rte_eth_dev_info, rx: u16, tx: u16) -> 
     // SAFETY: a structure of numbers, and of pointers that may be null.
     let mut conf: rte_eth_conf = unsafe { mem::zeroed() };
     conf.txmode.offloads = info.tx_offload_capa & u64::from(dpdk_sys::RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
-    let flows = dpdk_sys::RTE_ETH_RSS_IP
-        | dpdk_sys::RTE_ETH_RSS_TCP
-        | dpdk_sys::RTE_ETH_RSS_UDP
-        | dpdk_sys::RTE_ETH_RSS_SCTP;
-    let spread = info.flow_type_rss_offloads & u64::from(flows);
-    if rx > 1 && spread != 0 {
-        conf.rxmode.mq_mode = dpdk_sys::RTE_ETH_MQ_RX_RSS;
-        conf.rx_adv_conf.rss_conf.rss_hf = spread;
+    if rx > 1 {
+        spread::ask(&mut conf, info);
     }
     // SAFETY: the port is ours and stopped, and the configuration is copied.
     device

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use dataplane::{Burst, Packet, Receive, Transmit};
 use dpdk::fanout::{Groups, Settled, settle};
-use dpdk::{Eal, Error, HEADROOM, Interface, Pool, PoolConfig, Port, PortConfig, cores};
+use dpdk::{Eal, Error, HEADROOM, Interface, Pool, PoolConfig, Port, PortConfig, Spread, SpreadHash, cores};
 use namespace::ip;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{getpid, getppid};
@@ -261,6 +261,7 @@ fn both_directions_of_a_flow_come_by_one_queue<'eal>(eal: &'eal Eal, pool: &Pool
     let (left, mut left_queues) = open("net_af_packet0,iface=left,qpairs=2");
     let (_right, mut right_queues) = open("net_af_packet1,iface=right");
     assert_eq!((left_queues.rx.len(), left_queues.tx.len()), (2, 1), "one worker, all that it has to read");
+    assert_eq!(left.spread(), Spread::Symmetric { queues: 2, hash: SpreadHash::Kernel });
 
     let mut burst = Burst::new();
     for flow in 0..FLOWS {

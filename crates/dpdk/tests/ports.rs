@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use dataplane::{BURST, Burst, NoHeadroom, Packet, Receive, Transmit};
 use dpdk::{
-    Eal, Error, HEADROOM, Joint, Mbuf, Pool, PoolConfig, Port, PortConfig, Stats, cores, free, joined,
+    Eal, Error, HEADROOM, Joint, Mbuf, Pool, PoolConfig, Port, PortConfig, Spread, SpreadHash, Stats, cores,
+    free, joined,
 };
 use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
 
@@ -36,6 +37,7 @@ fn one_eal() {
     what_is_on_the_way_returns_to_its_pool(&eal);
     queues_outlive_their_port(&eal);
     null_gives_and_takes(&eal);
+    a_driver_that_can_hashes_both_directions_alike(&eal);
     captures_are_read_and_written(&eal);
     a_queue_by_argument_is_opened_whoever_wants_it(&eal);
     devices_that_cannot_be_used_say_why(&eal);
@@ -148,6 +150,7 @@ fn packets_cross_byte_for_byte_and_are_counted(eal: &Eal) {
     let [(port_a, mut a), (port_b, mut b)] = joined(eal, "cross", joint, [&pool, &pool]).unwrap();
     assert_eq!((a.len(), b.len(), port_a.name()), (2, 2, "net_ring_cross-a"));
     assert!(port_a.link_is_up());
+    assert_eq!(port_a.spread(), Spread::Unknown { queues: 2 });
 
     let mut burst = frames(&pool, 0..3);
     a[0].tx.transmit(&mut burst);
@@ -244,6 +247,27 @@ fn null_gives_and_takes(eal: &Eal) {
     drop((port, queues));
     assert_eq!(pool.in_use(), 0);
     drop(Port::open(eal, "net_null0,size=64", config, &pool).unwrap()); // plugged out, it can be plugged in again
+}
+
+fn a_driver_that_can_hashes_both_directions_alike(eal: &Eal) {
+    let pool = pool(eal, "spread");
+    let config = PortConfig { workers: 4, ..PortConfig::default() };
+    let (port, queues) = Port::open(eal, "net_null_spread", config, &pool).unwrap();
+    assert_eq!(port.spread(), Spread::Symmetric { queues: 4, hash: SpreadHash::AddressesAndPorts });
+    let (mut number, mut key) = (0, [0_u8; 40]);
+    // SAFETY: EAL runs, the name is a C string, and number and key are written during the calls; net_null's key has
+    // 40 octets.
+    let told = unsafe {
+        assert_eq!(dpdk_sys::rte_eth_dev_get_port_by_name(c"net_null_spread".as_ptr(), &raw mut number), 0);
+        let mut told: dpdk_sys::rte_eth_rss_conf = std::mem::zeroed();
+        (told.rss_key, told.rss_key_len) = (key.as_mut_ptr(), 40);
+        dpdk_sys::rte_eth_dev_rss_hash_conf_get(number, &raw mut told)
+    };
+    assert_eq!((told, key.as_slice()), (0, [0x6d, 0x5a].repeat(20).as_slice()));
+    drop((port, queues));
+
+    let (port, _queues) = Port::open(eal, "net_null_spread", PortConfig::default(), &pool).unwrap();
+    assert_eq!(port.spread(), Spread::OneQueue);
 }
 
 fn captures_are_read_and_written(eal: &Eal) {
