@@ -25,6 +25,7 @@ mod pool;
 mod port;
 mod queue;
 mod ring;
+mod spread;
 mod telemetry;
 mod worker;
 
@@ -36,7 +37,8 @@ pub use interface::Interface;
 pub use mbuf::{Mbuf, free};
 pub use pool::{HEADROOM, Pool, PoolConfig};
 pub use port::{Port, PortConfig, Stats};
-pub use queue::{QueuePair, RxQueue, TxQueue};
+pub use queue::{QueuePair, Queues, RxQueue, TxQueue};
 pub use ring::{Joint, joined};
+pub use spread::{Spread, SpreadHash};
 pub use telemetry::{Dictionary, Telemetry, Value};
 pub use worker::{Scope, Worker};

@@ -4,12 +4,15 @@
 #![allow(unsafe_code, reason = "the accessors are compared with DPDK's functions")]
 
 use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dataplane::{BURST, Burst, NoHeadroom, Packet, Receive, Transmit};
 use dpdk::{
-    Eal, Error, HEADROOM, Joint, Mbuf, Pool, PoolConfig, Port, PortConfig, Stats, cores, free, joined,
+    Eal, Error, HEADROOM, Joint, Mbuf, Pool, PoolConfig, Port, PortConfig, Spread, SpreadHash, Stats, cores,
+    free, joined,
 };
 use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
 
@@ -34,7 +37,9 @@ fn one_eal() {
     what_is_on_the_way_returns_to_its_pool(&eal);
     queues_outlive_their_port(&eal);
     null_gives_and_takes(&eal);
+    a_driver_that_can_hashes_both_directions_alike(&eal);
     captures_are_read_and_written(&eal);
+    a_queue_by_argument_is_opened_whoever_wants_it(&eal);
     devices_that_cannot_be_used_say_why(&eal);
     workers_borrow_return_and_panic(&eal);
 }
@@ -145,6 +150,7 @@ fn packets_cross_byte_for_byte_and_are_counted(eal: &Eal) {
     let [(port_a, mut a), (port_b, mut b)] = joined(eal, "cross", joint, [&pool, &pool]).unwrap();
     assert_eq!((a.len(), b.len(), port_a.name()), (2, 2, "net_ring_cross-a"));
     assert!(port_a.link_is_up());
+    assert_eq!(port_a.spread(), Spread::Unknown { queues: 2 });
 
     let mut burst = frames(&pool, 0..3);
     a[0].tx.transmit(&mut burst);
@@ -213,9 +219,9 @@ fn queues_outlive_their_port(eal: &Eal) {
     let (port, mut queues) = Port::open(eal, "net_null_outlive", PortConfig::default(), &pool).unwrap();
     drop(port);
     let mut burst = Burst::new();
-    queues[0].rx.receive(&mut burst);
+    queues.rx[0].receive(&mut burst);
     assert_eq!(burst.len(), BURST);
-    let mut moved = queues.remove(0).tx;
+    let mut moved = queues.tx.remove(0);
     std::thread::scope(|scope| scope.spawn(move || moved.transmit(&mut burst)).join().unwrap());
     drop(queues);
     assert_eq!(pool.in_use(), 0);
@@ -223,16 +229,17 @@ fn queues_outlive_their_port(eal: &Eal) {
 
 fn null_gives_and_takes(eal: &Eal) {
     let pool = pool(eal, "null");
-    let config = PortConfig { queues: 2, ..PortConfig::default() };
+    let config = PortConfig { workers: 3, ..PortConfig::default() };
     let (port, mut queues) = Port::open(eal, "net_null0,size=90", config, &pool).unwrap();
     let again = Port::open(eal, "net_null0", config, &pool).err().unwrap();
     assert_eq!(again.to_string(), "the device `net_null0` is open already: name it for one port only");
+    assert_eq!((queues.rx.len(), queues.tx.len()), (3, 3));
     let mut burst = Burst::new();
-    queues[1].rx.receive(&mut burst);
+    queues.rx[2].receive(&mut burst);
     assert!(burst.len() == BURST && burst.iter().all(|packet| packet.wire_len() == 90));
     assert_eq!(burst[0].headroom(), HEADROOM);
     burst.truncate(30);
-    queues[0].tx.transmit(&mut burst);
+    queues.tx[0].transmit(&mut burst);
     assert!(burst.is_empty());
     assert_eq!(port.mtu().unwrap(), 1500);
     let Stats { ipackets, opackets, .. } = port.stats().unwrap();
@@ -242,31 +249,42 @@ fn null_gives_and_takes(eal: &Eal) {
     drop(Port::open(eal, "net_null0,size=64", config, &pool).unwrap()); // plugged out, it can be plugged in again
 }
 
+fn a_driver_that_can_hashes_both_directions_alike(eal: &Eal) {
+    let pool = pool(eal, "spread");
+    let config = PortConfig { workers: 4, ..PortConfig::default() };
+    let (port, queues) = Port::open(eal, "net_null_spread", config, &pool).unwrap();
+    assert_eq!(port.spread(), Spread::Symmetric { queues: 4, hash: SpreadHash::AddressesAndPorts });
+    let (mut number, mut key) = (0, [0_u8; 40]);
+    // SAFETY: EAL runs, the name is a C string, and number and key are written during the calls; net_null's key has
+    // 40 octets.
+    let told = unsafe {
+        assert_eq!(dpdk_sys::rte_eth_dev_get_port_by_name(c"net_null_spread".as_ptr(), &raw mut number), 0);
+        let mut told: dpdk_sys::rte_eth_rss_conf = std::mem::zeroed();
+        (told.rss_key, told.rss_key_len) = (key.as_mut_ptr(), 40);
+        dpdk_sys::rte_eth_dev_rss_hash_conf_get(number, &raw mut told)
+    };
+    assert_eq!((told, key.as_slice()), (0, [0x6d, 0x5a].repeat(20).as_slice()));
+    drop((port, queues));
+
+    let (port, _queues) = Port::open(eal, "net_null_spread", PortConfig::default(), &pool).unwrap();
+    assert_eq!(port.spread(), Spread::OneQueue);
+}
+
 fn captures_are_read_and_written(eal: &Eal) {
     let folder = tempfile::tempdir().unwrap();
     let [input, output] = ["in.pcap", "out.pcap"].map(|name| folder.path().join(name));
-    let mut writer = PcapWriter::new(File::create(&input).unwrap()).unwrap();
-    for number in 0..5 {
-        let data = frame(number);
-        let length = u32::try_from(data.len()).unwrap();
-        writer.write_packet(&PcapPacket::new(Duration::ZERO, length, &data)).unwrap();
-    }
-    drop(writer);
-
+    capture(&input, 0..5);
     let pool = pool(eal, "pcap");
     let device = format!("net_pcap0,rx_pcap={},tx_pcap={}", input.display(), output.display());
-    let few = Port::open(eal, &device, PortConfig { queues: 3, ..PortConfig::default() }, &pool);
-    let few = few.err().unwrap().to_string();
-    assert!(few.starts_with("the device `net_pcap0` has 1 queues, 3 are needed: "), "{few}");
     let (port, mut queues) = Port::open(eal, &device, PortConfig::default(), &pool).unwrap();
     let mut burst = Burst::new();
-    queues[0].rx.receive(&mut burst);
+    queues.rx[0].receive(&mut burst);
     assert_frames(&burst, 0..5);
     for packet in &mut burst {
         packet.grow_front(2).unwrap();
         packet.bytes_mut()[..2].copy_from_slice(&[0xaa, 0xbb]);
     }
-    queues[0].tx.transmit(&mut burst);
+    queues.tx[0].transmit(&mut burst);
     let Stats { ipackets, opackets, oerrors, .. } = port.stats().unwrap();
     assert_eq!((ipackets, opackets, oerrors), (5, 5, 0));
     drop((port, queues));
@@ -278,6 +296,39 @@ fn captures_are_read_and_written(eal: &Eal) {
         assert_eq!(*written.data, [&[0xaa, 0xbb][..], &frame(number)].concat());
     }
     assert!(reader.next_packet().is_none());
+}
+
+/// Writes frames into a capture.
+fn capture(path: &Path, numbers: Range<u8>) {
+    let mut writer = PcapWriter::new(File::create(path).unwrap()).unwrap();
+    for number in numbers {
+        let data = frame(number);
+        let length = u32::try_from(data.len()).unwrap();
+        writer.write_packet(&PcapPacket::new(Duration::ZERO, length, &data)).unwrap();
+    }
+}
+
+fn a_queue_by_argument_is_opened_whoever_wants_it(eal: &Eal) {
+    let folder = tempfile::tempdir().unwrap();
+    let [left, right] = ["left.pcap", "right.pcap"].map(|name| folder.path().join(name));
+    capture(&left, 0..5);
+    capture(&right, 5..9);
+    let pool = pool(eal, "several");
+    let device = format!("net_pcap_several,rx_pcap={},rx_pcap={}", left.display(), right.display());
+    for (workers, tx) in [(1, 1), (2, 2), (3, 2)] {
+        let config = PortConfig { workers, ..PortConfig::default() };
+        let (port, mut queues) = Port::open(eal, &device, config, &pool).unwrap();
+        assert_eq!((queues.rx.len(), queues.tx.len()), (2, tx), "for {workers} workers");
+        let mut burst = Burst::new();
+        for queue in &mut queues.rx {
+            queue.receive(&mut burst);
+        }
+        assert_frames(&burst, 0..9);
+        queues.tx[0].transmit(&mut burst);
+        let Stats { ipackets, opackets, .. } = port.stats().unwrap();
+        assert_eq!((ipackets, opackets), (9, 9));
+    }
+    assert_eq!(pool.in_use(), 0);
 }
 
 fn devices_that_cannot_be_used_say_why(eal: &Eal) {

@@ -101,7 +101,7 @@ impl<'eal> Ports<'eal> {
         let device = eal::device(device, pair, machine);
         let (port, queues) = Port::open(eal, &device, PortConfig::default(), &pool)?;
         self.0.push(Opened { pair: index, side, port, pool });
-        Ok(queues)
+        Ok(queues.pairs())
     }
 
     /// What each port has counted, a pair's host port before its wire port.
