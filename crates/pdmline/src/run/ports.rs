@@ -4,13 +4,14 @@ use std::mem;
 use std::sync::Arc;
 
 use dataplane::{Outlet, Way, WorkerId};
-use dpdk::{Eal, Pool, PoolConfig, Port, PortConfig, QueuePair, RxQueue, TxQueue};
+use dpdk::{Eal, Pool, PoolConfig, Port, PortConfig, Queues, RxQueue, TxQueue};
 use flow::{PairId, Side};
 use pdm::Limits;
 use stats::{PortSnapshot, Report};
 
 use super::crew::Crew;
 use super::eal::{self, Machine};
+use super::say;
 use crate::config::Config;
 
 /// One direction through a pair.
@@ -41,12 +42,8 @@ pub(super) fn open<'eal>(
         let wire = ports.open(eal, config, index, Side::Wire, machine)?;
         let limits = Limits { mtu: pair.mtu.octets(), max_destopts_len: pair.max_destopts_len };
         let through = dataplane::Pair { id: PairId::new(u16::try_from(index)?), limits };
-        let (host_rx, host_tx): (Vec<_>, Vec<_>) =
-            host.into_iter().map(|queues| (queues.rx, queues.tx)).unzip();
-        let (wire_rx, wire_tx): (Vec<_>, Vec<_>) =
-            wire.into_iter().map(|queues| (queues.rx, queues.tx)).unzip();
-        share_out(&mut ways, through, Side::Host, crew.of_pair(index), host_rx, wire_tx);
-        share_out(&mut ways, through, Side::Wire, crew.of_pair(index), wire_rx, host_tx);
+        share_out(&mut ways, through, Side::Host, crew.of_pair(index), host.rx, wire.tx);
+        share_out(&mut ways, through, Side::Wire, crew.of_pair(index), wire.rx, host.tx);
     }
     Ok((ports, ways))
 }
@@ -86,7 +83,7 @@ impl<'eal> Ports<'eal> {
         index: usize,
         side: Side,
         machine: &Machine,
-    ) -> Result<Vec<QueuePair<'eal>>, dpdk::Error> {
+    ) -> anyhow::Result<Queues<'eal>> {
         let pair = &config.pairs[index];
         let (side, device) = match side {
             Side::Host => ("host", &pair.host),
@@ -99,9 +96,14 @@ impl<'eal> Ports<'eal> {
         };
         let pool = Pool::new(eal, &format!("port{}", self.0.len()), room)?;
         let device = eal::device(device, pair, machine);
-        let (port, queues) = Port::open(eal, &device, PortConfig::default(), &pool)?;
+        let wanted = PortConfig { workers: u16::try_from(pair.cores.len())?, ..PortConfig::default() };
+        let (port, queues) = Port::open(eal, &device, wanted, &pool)?;
+        if wanted.workers > 1 {
+            // What was obtained, which no configuration can promise.
+            say(&format!("{}: {}", port.name(), port.spread()));
+        }
         self.0.push(Opened { pair: index, side, port, pool });
-        Ok(queues.pairs())
+        Ok(queues)
     }
 
     /// What each port has counted, a pair's host port before its wire port.
