@@ -53,6 +53,7 @@ pub struct Stats {
 pub struct Port<'eal> {
     device: Arc<Device<'eal>>,
     kernel_drops: KernelDrops,
+    socket: Option<u32>,
     spread: Spread,
 }
 
@@ -93,16 +94,22 @@ impl<'eal> Port<'eal> {
         let interface = kernel_interface(&info)?;
         take_every_frame(&mut device, interface.as_ref())?;
         let kernel_drops = interface.as_ref().map(KernelDrops::on).transpose()?.unwrap_or_default();
-        let spread = Spread::of(&device, &info, rx);
+        let (socket, spread) = (device.socket(&info), Spread::of(&device, &info, rx));
         let device = Arc::new(device);
         let queues = Queues::of(&device, rx, tx.min(workers));
-        Ok((Self { device, kernel_drops, spread }, queues))
+        Ok((Self { device, kernel_drops, socket, spread }, queues))
     }
 
     /// The device's name, without arguments.
     #[must_use]
     pub fn name(&self) -> &str {
         self.device.name()
+    }
+
+    /// The NUMA node the device is on; none if it is virtual or the machine does not say.
+    #[must_use]
+    pub const fn socket(&self) -> Option<u32> {
+        self.socket
     }
 
     /// How received packets are spread over the queues.

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ const BUFFERS: u32 = 511;
 fn one_eal() {
     let cores = cores::usable().unwrap();
     let (first, last) = (cores[0], cores[cores.len() - 1]);
-    let lcores = format!("--lcores=0@{first},1@{last}");
+    let lcores = format!("--lcores=0@{first},1@{last},2@{last}");
     let prefix = format!("--file-prefix=pdmline-ports-{}", std::process::id());
     let eal = Eal::init(&["--no-huge", "-m", "256", "--no-pci", &lcores, &prefix]).unwrap();
 
@@ -41,7 +42,9 @@ fn one_eal() {
     captures_are_read_and_written(&eal);
     a_queue_by_argument_is_opened_whoever_wants_it(&eal);
     devices_that_cannot_be_used_say_why(&eal);
+    memory_can_be_near_a_core(&eal, [first, last]);
     workers_borrow_return_and_panic(&eal);
+    two_workers_share_a_processor(&eal, last);
 }
 
 fn pool<'eal>(eal: &'eal Eal, name: &str) -> Pool<'eal> {
@@ -150,6 +153,7 @@ fn packets_cross_byte_for_byte_and_are_counted(eal: &Eal) {
     let [(port_a, mut a), (port_b, mut b)] = joined(eal, "cross", joint, [&pool, &pool]).unwrap();
     assert_eq!((a.len(), b.len(), port_a.name()), (2, 2, "net_ring_cross-a"));
     assert!(port_a.link_is_up());
+    assert_eq!(port_a.socket(), None);
     assert_eq!(port_a.spread(), Spread::Unknown { queues: 2 });
 
     let mut burst = frames(&pool, 0..3);
@@ -242,6 +246,7 @@ fn null_gives_and_takes(eal: &Eal) {
     queues.tx[0].transmit(&mut burst);
     assert!(burst.is_empty());
     assert_eq!(port.mtu().unwrap(), 1500);
+    assert_eq!(port.socket(), None, "net_null says that of the main core");
     let Stats { ipackets, opackets, .. } = port.stats().unwrap();
     assert_eq!((ipackets, opackets), (32, 30));
     drop((port, queues));
@@ -347,9 +352,40 @@ fn devices_that_cannot_be_used_say_why(eal: &Eal) {
     assert!(refused("net\0null").contains("zero octet"));
 }
 
+fn memory_can_be_near_a_core(eal: &Eal, processors: [u32; 2]) {
+    for (core, processor) in (0_u8..).zip(processors) {
+        let socket = eal.socket_of(core.into());
+        assert_eq!(socket, Some(node_of(processor)));
+        let near = PoolConfig { buffers: BUFFERS, socket, ..PoolConfig::default() };
+        let near = Pool::new(eal, &format!("near{core}"), near).unwrap();
+        assert_eq!(near.packet(&frame(core)).unwrap().bytes(), frame(core));
+    }
+    assert_eq!([3, 128, u32::MAX].map(|core| eal.socket_of(core)), [None; 3]);
+}
+
+/// The NUMA node of a processor, as the kernel has it; 0 if it has none.
+fn node_of(processor: u32) -> u32 {
+    let entries = std::fs::read_dir(format!("/sys/devices/system/cpu/cpu{processor}")).unwrap();
+    let mut names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.find_map(|name| name.strip_prefix("node")?.parse().ok()).unwrap_or(0)
+}
+
+/// The first cannot end before the second has begun.
+fn two_workers_share_a_processor(eal: &Eal, processor: u32) {
+    assert_eq!(eal.worker_cores(), [1, 2]);
+    let both = Barrier::new(2);
+    let ran_on = eal.scope(|scope| {
+        let work = || {
+            both.wait();
+            cores::usable().unwrap()
+        };
+        [1, 2].map(|core| scope.launch(core, work).unwrap()).map(|worker| worker.join().unwrap())
+    });
+    assert_eq!(ran_on, [[processor], [processor]]);
+}
+
 fn workers_borrow_return_and_panic(eal: &Eal) {
     let (count, core) = (AtomicU32::new(0), 1);
-    assert_eq!(eal.worker_cores(), [core]);
     let sum = eal.scope(|scope| {
         let worker = scope.launch(core, || {
             while count.load(Ordering::Relaxed) == 0 {
@@ -360,7 +396,7 @@ fn workers_borrow_return_and_panic(eal: &Eal) {
         let worker = worker.unwrap();
         let busy = scope.launch(core, || ()).err().unwrap().to_string();
         assert_eq!(busy, "core 1 is busy: one worker per core");
-        for wrong in [0, 2, 127, 128, u32::MAX] {
+        for wrong in [0, 3, 127, 128, u32::MAX] {
             let refused = scope.launch(wrong, || ()).err().unwrap();
             assert!(matches!(refused, Error::NoWorkerCore { main: 0, .. }), "{refused}");
         }
