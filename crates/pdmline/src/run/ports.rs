@@ -9,7 +9,7 @@ use flow::{PairId, Side};
 use pdm::Limits;
 use stats::{PortSnapshot, Report};
 
-use super::crew::Crew;
+use super::crew::{Crew, Seat};
 use super::eal::{self, Machine};
 use super::say;
 use crate::config::Config;
@@ -38,8 +38,8 @@ pub(super) fn open<'eal>(
     let mut ports = Ports(Vec::new());
     let mut ways: Vec<_> = crew.seats().iter().map(|_| Vec::new()).collect();
     for (index, pair) in config.pairs.iter().enumerate() {
-        let host = ports.open(eal, config, index, Side::Host, machine)?;
-        let wire = ports.open(eal, config, index, Side::Wire, machine)?;
+        let host = ports.open(eal, config, crew, index, Side::Host, machine)?;
+        let wire = ports.open(eal, config, crew, index, Side::Wire, machine)?;
         let limits = Limits { mtu: pair.mtu.octets(), max_destopts_len: pair.max_destopts_len };
         let through = dataplane::Pair { id: PairId::new(u16::try_from(index)?), limits };
         share_out(&mut ways, through, Side::Host, crew.of_pair(index), host.rx, wire.tx);
@@ -80,6 +80,7 @@ impl<'eal> Ports<'eal> {
         &mut self,
         eal: &'eal Eal,
         config: &Config,
+        crew: &Crew,
         index: usize,
         side: Side,
         machine: &Machine,
@@ -92,7 +93,7 @@ impl<'eal> Ports<'eal> {
         let room = PoolConfig {
             buffers: config.memory.mbufs,
             data_room: eal::buffer_octets(pair.mtu),
-            ..PoolConfig::default()
+            socket: crew.seats_of(index).find_map(|seat| eal.socket_of(seat.lcore)),
         };
         let pool = Pool::new(eal, &format!("port{}", self.0.len()), room)?;
         let device = eal::device(device, pair, machine);
@@ -101,6 +102,11 @@ impl<'eal> Ports<'eal> {
         if wanted.workers > 1 {
             // What was obtained, which no configuration can promise.
             say(&format!("{}: {}", port.name(), port.spread()));
+        }
+        for seat in crew.seats_of(index) {
+            far_away(port.name(), port.socket(), seat, eal.socket_of(seat.lcore))
+                .iter()
+                .for_each(|line| say(line));
         }
         self.0.push(Opened { pair: index, side, port, pool });
         Ok(queues)
@@ -149,6 +155,18 @@ impl Opened<'_> {
     }
 }
 
+/// What to say when `port`, which lies on NUMA node `its`, is far from a worker's `seat`, which lies on `ours` with all its
+/// memory.
+fn far_away(port: &str, its: Option<u32>, seat: &Seat, ours: Option<u32>) -> Option<String> {
+    let ((Some(its), Some(ours)), core) = ((its, ours), seat.core) else { return None };
+    (its != ours).then(|| {
+        format!(
+            "warning: {port} is on NUMA node {its}, and core {core} with its flows and buffers on node {ours}: every packet \
+             goes from one to the other; choose cores of node {its}"
+        )
+    })
+}
+
 /// Packets that never reached a worker, by reason.
 fn count_losses(port: &PortSnapshot, report: &mut Report) {
     let losses =
@@ -183,6 +201,23 @@ mod tests {
         assert_eq!(shared_out(2, 2), [(vec![], Err(1)), (vec![0], Ok(0)), (vec![1], Ok(1))]);
         assert_eq!(shared_out(1, 1), [(vec![], Err(1)), (vec![0], Ok(0)), (vec![], Err(1))]);
         assert_eq!(shared_out(4, 4), [(vec![], Err(1)), (vec![0, 2], Ok(0)), (vec![1, 3], Ok(1))]);
+    }
+
+    #[test]
+    fn a_port_on_another_node_is_warned_of() {
+        let config =
+            "instance = 'a'\n[[pair]]\nhost = 'net_null0'\nwire = 'net_null1'\nmtu = 1500\ncores = [3]";
+        let crew = Crew::of(&Config::parse(config).unwrap());
+        let warned = |its, ours| far_away("0000:03:00.0", its, &crew.seats()[0], ours);
+        assert_eq!(
+            [warned(None, Some(0)), warned(Some(1), None), warned(Some(1), Some(1))],
+            [None, None, None]
+        );
+        let said = warned(Some(1), Some(0)).unwrap();
+        assert!(
+            said.starts_with("warning: 0000:03:00.0 is on NUMA node 1, and core 3 with its flows"),
+            "{said}"
+        );
     }
 
     #[test]
