@@ -15,7 +15,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eal_(cleanup|get_runtime_dir|init|remote_launch|wait_lcore)",
     "rte_eth_dev_(adjust_nb_rx_tx_desc|close|configure|get_mtu|get_port_by_name|info_get|socket_id|start|stop)",
     "rte_eth_dev_owner_(new|set)",
-    "rte_eth_dev_rss_hash_(conf_get|update)",
+    "rte_eth_dev_rss_(hash_conf_get|hash_update|reta_query)",
     "rte_eth_from_rings",
     "rte_eth_promiscuous_(disable|enable)",
     "rte_eth_(rx|tx)_burst",
@@ -35,14 +35,17 @@ const FUNCTIONS: &[&str] = &[
     "rte_version",
 ];
 
-const TYPES: &[&str] =
-    &["rte_eth_(conf|dev_info|dev_owner|rss_conf|stats)", "rte_(mbuf|mempool|ring)", "cookie_io_functions_t"];
+const TYPES: &[&str] = &[
+    "rte_eth_(conf|dev_info|dev_owner|rss_conf|rss_reta_entry64|stats)",
+    "rte_(mbuf|mempool|ring)",
+    "cookie_io_functions_t",
+];
 
 const VALUES: &[&str] = &[
     "mbuf_offset",
     "MBUF_.*",
     "RING_F_(EXACT_SZ|SC_DEQ|SP_ENQ)",
-    "RTE_ETH_(MQ_RX_RSS|TX_OFFLOAD_MULTI_SEGS)",
+    "RTE_ETH_(MQ_RX_RSS|RETA_GROUP_SIZE|TX_OFFLOAD_MULTI_SEGS)",
     "RTE_ETH_RSS_(IP|IPV6|NONFRAG_IPV6_(OTHER|TCP|UDP)|SCTP|TCP|UDP)",
     "RTE_(LOG_WARNING|MAX_LCORE|PKTMBUF_HEADROOM|TEL_MAX_DICT_ENTRIES|TEL_MAX_STRING_LEN)",
 ];

@@ -26,6 +26,7 @@ mod port;
 mod queue;
 mod ring;
 mod spread;
+mod steering;
 mod telemetry;
 mod worker;
 
@@ -40,5 +41,6 @@ pub use port::{Port, PortConfig, Stats};
 pub use queue::{QueuePair, Queues, RxQueue, TxQueue};
 pub use ring::{Joint, joined};
 pub use spread::{Spread, SpreadHash};
+pub use steering::Steering;
 pub use telemetry::{Dictionary, Telemetry, Value};
 pub use worker::{Scope, Worker};

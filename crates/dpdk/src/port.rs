@@ -10,7 +10,7 @@ use dpdk_sys::{rte_eth_conf, rte_eth_dev_info, rte_eth_stats};
 use crate::device::{self, Device};
 use crate::interface::Interface;
 use crate::kernel_drops::KernelDrops;
-use crate::{Eal, Error, Pool, Queues, Spread, spread};
+use crate::{Eal, Error, Pool, Queues, Spread, Steering, spread};
 
 /// How a port is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,7 @@ pub struct Port<'eal> {
     kernel_drops: KernelDrops,
     socket: Option<u32>,
     spread: Spread,
+    steering: Option<Steering>,
 }
 
 impl<'eal> Port<'eal> {
@@ -95,9 +96,10 @@ impl<'eal> Port<'eal> {
         take_every_frame(&mut device, interface.as_ref())?;
         let kernel_drops = interface.as_ref().map(KernelDrops::on).transpose()?.unwrap_or_default();
         let (socket, spread) = (device.socket(&info), Spread::of(&device, &info, rx));
+        let steering = Steering::of(&device, &info, spread);
         let device = Arc::new(device);
         let queues = Queues::of(&device, rx, tx.min(workers));
-        Ok((Self { device, kernel_drops, socket, spread }, queues))
+        Ok((Self { device, kernel_drops, socket, spread, steering }, queues))
     }
 
     /// The device's name, without arguments.
@@ -110,6 +112,12 @@ impl<'eal> Port<'eal> {
     #[must_use]
     pub const fn socket(&self) -> Option<u32> {
         self.socket
+    }
+
+    /// Which queue a packet comes to, where that can be computed.
+    #[must_use]
+    pub const fn steering(&self) -> Option<&Steering> {
+        self.steering.as_ref()
     }
 
     /// How received packets are spread over the queues.

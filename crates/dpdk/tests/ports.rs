@@ -269,10 +269,13 @@ fn a_driver_that_can_hashes_both_directions_alike(eal: &Eal) {
         dpdk_sys::rte_eth_dev_rss_hash_conf_get(number, &raw mut told)
     };
     assert_eq!((told, key.as_slice()), (0, [0x6d, 0x5a].repeat(20).as_slice()));
+    let steering = port.steering().unwrap();
+    assert!(steering.ports && steering.table.len() == 128, "{steering:?}");
+    assert!(steering.table.iter().all(|queue| *queue < 4), "{steering:?}");
     drop((port, queues));
 
     let (port, _queues) = Port::open(eal, "net_null_spread", PortConfig::default(), &pool).unwrap();
-    assert_eq!(port.spread(), Spread::OneQueue);
+    assert_eq!((port.spread(), port.steering()), (Spread::OneQueue, None));
 }
 
 fn captures_are_read_and_written(eal: &Eal) {

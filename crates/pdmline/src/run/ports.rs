@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::Arc;
 
-use dataplane::{Outlet, Way, WorkerId};
+use dataplane::{Outlet, Owners, Way, WorkerId};
 use dpdk::{Eal, Pool, PoolConfig, Port, PortConfig, Queues, RxQueue, TxQueue};
 use flow::{PairId, Side};
 use pdm::Limits;
@@ -42,36 +42,47 @@ pub(super) fn open<'eal>(
         let wire = ports.open(eal, config, crew, index, Side::Wire, machine)?;
         let limits = Limits { mtu: pair.mtu.octets(), max_destopts_len: pair.max_destopts_len };
         let through = dataplane::Pair { id: PairId::new(u16::try_from(index)?), limits };
-        share_out(&mut ways, through, Side::Host, crew.of_pair(index), host.rx, wire.tx);
-        share_out(&mut ways, through, Side::Wire, crew.of_pair(index), wire.rx, host.tx);
+        let members = crew.of_pair(index);
+        let owners = Arc::new(ports.owners(members));
+        let to_wire = Through { pair: through, from: Side::Host, owners: Arc::clone(&owners) };
+        let to_host = Through { pair: through, from: Side::Wire, owners };
+        share_out(&mut ways, &to_wire, members, host.rx, wire.tx);
+        share_out(&mut ways, &to_host, members, wire.rx, host.tx);
     }
     Ok((ports, ways))
 }
 
-/// Adds one direction through a pair to the `ways` of every worker, and shares its queues out to its `owners`. With fewer
-/// transmit queues than owners the rest sends by theirs.
-fn share_out<R, T>(
-    ways: &mut [Vec<Way<R, T>>],
+/// One direction through a pair, as far as it is the same for all workers.
+struct Through {
     pair: dataplane::Pair,
     from: Side,
-    owners: &Arc<[WorkerId]>,
+    owners: Arc<Owners>,
+}
+
+/// Adds the direction `through` to the `ways` of every worker, and shares its queues out to the pair's `members`. With fewer
+/// transmit queues than members the rest sends by theirs.
+fn share_out<R, T>(
+    ways: &mut [Vec<Way<R, T>>],
+    through: &Through,
+    members: &[WorkerId],
     receive: Vec<R>,
     transmit: Vec<T>,
 ) {
     let senders = transmit.len();
-    let mut parts: Vec<(Vec<R>, Option<T>)> = owners.iter().map(|_| Default::default()).collect();
+    let mut parts: Vec<(Vec<R>, Option<T>)> = members.iter().map(|_| Default::default()).collect();
     for (number, queue) in receive.into_iter().enumerate() {
-        parts[number % owners.len()].0.push(queue);
+        parts[number % members.len()].0.push(queue);
     }
     for ((_, own), queue) in parts.iter_mut().zip(transmit) {
         *own = Some(queue);
     }
     for (worker, ways) in ways.iter_mut().enumerate() {
-        let place = owners.iter().position(|owner| owner.index() == worker);
+        let place = members.iter().position(|member| member.index() == worker);
         let (inlets, queue) = place.map(|place| mem::take(&mut parts[place])).unwrap_or_default();
-        let others = Outlet::Worker(owners[place.unwrap_or_default() % senders]);
+        let others = Outlet::Worker(members[place.unwrap_or_default() % senders]);
         let outlet = queue.map_or(others, Outlet::Queue);
-        ways.push(Way { pair, from, inlets, outlet, owners: Arc::clone(owners) });
+        let Through { pair, from, owners } = through;
+        ways.push(Way { pair: *pair, from: *from, inlets, outlet, owners: Arc::clone(owners) });
     }
 }
 
@@ -110,6 +121,20 @@ impl<'eal> Ports<'eal> {
         }
         self.0.push(Opened { pair: index, side, port, pool });
         Ok(queues)
+    }
+
+    /// Who of `members` owns which flow of the pair that was opened last: by RSS where both ports steer alike, so that packets
+    /// come to their owner at once, else by the keyed hash.
+    fn owners(&self, members: &[WorkerId]) -> Owners {
+        let steering = |port: &Opened<'_>| port.port.steering().cloned();
+        match self.0.last_chunk().map(|pair: &[_; 2]| pair.each_ref().map(steering)) {
+            Some([Some(host), Some(wire)]) if host == wire => {
+                let member = |queue: &u16| members[usize::from(*queue) % members.len()];
+                let entries: Vec<_> = host.table.iter().map(member).collect();
+                Owners::by_rss(&entries, host.ports)
+            }
+            _ => Owners::by_key(members),
+        }
     }
 
     /// What each port has counted, a pair's host port before its wire port.
@@ -187,8 +212,9 @@ mod tests {
     fn shared_out(receive: u8, transmit: u8) -> Vec<(Vec<u8>, Result<u8, usize>)> {
         let mut ways = vec![Vec::new(), Vec::new(), Vec::new()];
         let pair = dataplane::Pair { id: PairId::default(), limits: Limits::default() };
-        let owners = [1, 2].map(WorkerId::new).into();
-        share_out(&mut ways, pair, Side::Host, &owners, (0..receive).collect(), (0..transmit).collect());
+        let members = [1, 2].map(WorkerId::new);
+        let through = Through { pair, from: Side::Host, owners: Owners::by_key(&members).into() };
+        share_out(&mut ways, &through, &members, (0..receive).collect(), (0..transmit).collect());
         let outlet = |outlet| match outlet {
             Outlet::Queue(queue) => Ok(queue),
             Outlet::Worker(worker) => Err(worker.index()),
