@@ -4,6 +4,7 @@
 //! ([`preflight`]), the process's own id and cores, EAL, ports ([`ports`]), and then the workers under the eyes of a
 //! control thread ([`control`]).
 
+mod accept;
 mod activation;
 mod control;
 mod eal;
