@@ -11,6 +11,7 @@ mod decode;
 mod demo;
 mod files;
 mod flow_object;
+mod frame;
 mod human;
 mod progress;
 mod replay;

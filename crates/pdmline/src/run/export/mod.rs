@@ -9,7 +9,7 @@ mod http;
 mod json;
 mod telemetry;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
