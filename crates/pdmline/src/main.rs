@@ -18,6 +18,7 @@ mod replay;
 mod report;
 mod run;
 mod secret;
+mod top;
 
 use std::io::Write;
 use std::process::ExitCode;
