@@ -12,7 +12,7 @@ use pdm::{Attos, Insertion, Limits, Look, PdmAt, PdmOption, Skip};
 use stats::{Counters, Drop, Metric, PrefixBook, Recorders, RuleId};
 
 use crate::rules::{Rules, Selection};
-use crate::{BURST, Clock, Packet};
+use crate::{BURST, Clock, Owners, Packet, WorkerId};
 
 /// Where a burst comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +42,9 @@ pub(crate) struct Selected {
 }
 
 impl Selected {
-    /// The hash of its flow's key.
-    pub(crate) fn hash(&self) -> Hash {
-        self.hash
+    /// Who of `owners` owns its flow.
+    pub(crate) fn owner(&self, owners: &Owners) -> WorkerId {
+        owners.of(&self.key, self.hash)
     }
 }
 

@@ -11,6 +11,7 @@ use stats::Drop;
 
 use crate::engine::{Arrival, Engine, Pair, Stage};
 use crate::handover::{Finished, Handed, Mailbox, WorkerId};
+use crate::owners::Owners;
 use crate::telling::Telling;
 use crate::{BURST, Burst, Clock, Receive, Transmit};
 
@@ -44,8 +45,8 @@ pub struct Way<R, T> {
     pub inlets: Vec<R>,
     /// How they leave, at the other side.
     pub outlet: Outlet<T>,
-    /// The workers that own the pair's flows between them; [`Hash::pick`](flow::Hash::pick) says which owns one.
-    pub owners: Arc<[WorkerId]>,
+    /// Who owns which of the pair's flows.
+    pub owners: Arc<Owners>,
 }
 
 /// How packets leave.
@@ -60,7 +61,7 @@ impl<R, T> Way<R, T> {
     /// A way through `pair` for a worker that is alone.
     #[must_use]
     pub fn alone(pair: Pair, from: Side, receive: R, transmit: T) -> Self {
-        let owners = Arc::new([WorkerId::default()]);
+        let owners = Arc::new(Owners::by_key(&[WorkerId::default()]));
         Self { pair, from, inlets: vec![receive], outlet: Outlet::Queue(transmit), owners }
     }
 }
@@ -172,7 +173,7 @@ where
         let received = self.clock.now();
         let count = burst.len();
         let mut stage = self.engine.look_at(&burst, Arrival::Port(way.from), &way.pair, received);
-        if way.owners.len() > 1 {
+        if way.owners.only() != Some(self.mailbox.me()) {
             self.hand_over(index, &mut burst, &mut stage, received);
         }
         self.rewrite(index, burst, &stage, received);
@@ -190,7 +191,7 @@ where
         let owners = &self.ways[index].owners;
         let (mut ours, mut ours_stage) = (Burst::new(), Stage::new());
         for (packet, selected) in burst.drain(..).zip(stage.drain(..)) {
-            let owner = selected.as_ref().ok().map(|selected| owners[selected.hash().pick(owners.len())]);
+            let owner = selected.as_ref().ok().map(|selected| selected.owner(owners));
             match (owner, selected) {
                 (Some(owner), Ok(selected)) if owner != self.mailbox.me() => {
                     let handed = Handed { packet, selected, received, way: place(index) };

@@ -6,7 +6,8 @@ mod support;
 
 use dataplane::memory::{HEADROOM, HeapPacket, HeapQueue};
 use dataplane::{
-    Action, Arrival, Clock, Engine, Mailbox, Outlet, Packet, Telling, Way, Worker, WorkerId, mailboxes,
+    Action, Arrival, Clock, Engine, Mailbox, Outlet, Owners, Packet, Telling, Way, Worker, WorkerId,
+    mailboxes,
 };
 use flow::{Settings, Side, Span, WhenFull};
 use pdm::Skip;
@@ -224,7 +225,7 @@ fn one_of_two<'m>(
         from: Side::Host,
         inlets: vec![receive],
         outlet: Outlet::Queue(HeapQueue::default()),
-        owners: [0, 1].map(WorkerId::new).into(),
+        owners: Owners::by_key(&[0, 1].map(WorkerId::new)).into(),
     };
     let (telling, _) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
     Worker::new(engine, vec![way], mailbox, clock, telling)

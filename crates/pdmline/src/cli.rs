@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{decode, demo, replay, run};
+use crate::{decode, demo, replay, run, top};
 
 /// Gives hosts IPv6 Performance and Diagnostic Metrics (PDM, RFC 8250) without touching them
 #[derive(Debug, Parser)]
@@ -18,6 +18,7 @@ enum Command {
     Replay(replay::Args),
     Decode(decode::Args),
     Demo(demo::Args),
+    Top(top::Args),
 }
 
 impl Cli {
@@ -28,6 +29,7 @@ impl Cli {
             Command::Replay(args) => replay::run(&args),
             Command::Decode(args) => decode::run(&args),
             Command::Demo(args) => demo::run(&args),
+            Command::Top(args) => top::run(&args),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 const SYSTEM_STATE: &str = "/var/lib/pdmline";
+const SYSTEM_LOCKS: &str = "/run/pdmline";
 
 /// Writes `path` so that a reader sees the old content or the new, and never a part, whatever happens meanwhile.
 ///
@@ -61,16 +62,28 @@ pub(crate) fn state_dir() -> PathBuf {
         .map_or_else(|| SYSTEM_STATE.into(), |folder| folder.join("pdmline"))
 }
 
-/// Where locks are while the machine runs. All instances of a user must agree on it, so nothing else chooses it.
+/// Where locks and control sockets are while the machine runs. All instances of a user must agree on it, so nothing else chooses it.
 pub(crate) fn lock_dir() -> PathBuf {
     let user = nix::unistd::geteuid();
     if user.is_root() {
-        return "/run/pdmline".into();
+        return SYSTEM_LOCKS.into();
     }
     match folder_from("XDG_RUNTIME_DIR") {
         Some(folder) => folder.join("pdmline"),
         None => env::temp_dir().join(format!("pdmline-{user}")),
     }
+}
+
+/// Where the control socket of `instance` is while it runs, in one of [`lock_dirs`].
+pub(crate) fn control_socket(folder: &Path, instance: &str) -> PathBuf {
+    folder.join(format!("{instance}.sock"))
+}
+
+/// The user's own [`lock_dir`], and the system's.
+pub(crate) fn lock_dirs() -> Vec<PathBuf> {
+    let mut folders = vec![lock_dir(), SYSTEM_LOCKS.into()];
+    folders.dedup();
+    folders
 }
 
 /// A folder that the environment names; relative ones and empty ones do not count.

@@ -61,6 +61,14 @@ impl FlowObject {
             idle_s: seconds(flow.idle, rate),
         }
     }
+
+    /// Our end and the other, with their ports where there are any.
+    pub(crate) fn ends(&self) -> [String; 2] {
+        let with_ports = (self.local_port, self.remote_port) != (0, 0);
+        [(self.local, self.local_port), (self.remote, self.remote_port)].map(|(address, port)| {
+            if with_ports { SocketAddrV6::new(address, port, 0, 0).to_string() } else { address.to_string() }
+        })
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nanoseconds of some days at the most")]
@@ -77,12 +85,8 @@ impl From<Delay> for DelayObject {
 impl fmt::Display for FlowObject {
     /// Who talks: `tcp [2001:db8::1]:4711 > [2001:db8::2]:80`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { protocol, local, remote, local_port, remote_port, .. } = self;
-        if (*local_port, *remote_port) == (0, 0) {
-            return write!(f, "{protocol} {local} > {remote}");
-        }
-        let socket = |address, port| SocketAddrV6::new(address, port, 0, 0);
-        write!(f, "{protocol} {} > {}", socket(*local, *local_port), socket(*remote, *remote_port))
+        let [local, remote] = self.ends();
+        write!(f, "{} {local} > {remote}", self.protocol)
     }
 }
 

@@ -1,11 +1,13 @@
-//! Times and names as people read them.
+//! Times, numbers and names as people read them.
 
 use std::borrow::Cow;
 
 use pdm::{Attos, protocol};
 
-/// Units by their attoseconds. Below the first one nothing is lost, above the last one there is nothing larger.
-const UNITS: [(u128, &str); 6] = [
+/// Units by what they stand for, the smallest first. Below that nothing is lost.
+type Units = [(u128, &'static str); 6];
+/// By their attoseconds.
+const TIMES: Units = [
     (1_000, "fs"),
     (1_000_000, "ps"),
     (1_000_000_000, "ns"),
@@ -14,6 +16,14 @@ const UNITS: [(u128, &str); 6] = [
     (SECOND, "s"),
 ];
 const SECOND: u128 = 1_000_000_000_000_000_000;
+const MULTIPLES: Units = [
+    (1_000, "k"),
+    (1_000_000, "M"),
+    (1_000_000_000, "G"),
+    (1_000_000_000_000, "T"),
+    (1_000_000_000_000_000, "P"),
+    (1_000_000_000_000_000_000, "E"),
+];
 /// Numbers of four digits are below this.
 const FOUR_DIGITS: u128 = 10_000;
 
@@ -23,7 +33,7 @@ pub(crate) fn time(time: Attos) -> String {
     match time.get() {
         0 => "0 s".to_owned(),
         attos @ 1..1_000 => format!("{attos} as"),
-        attos => rounded(attos).unwrap_or_else(|| format!("{} s", divide(attos, SECOND))),
+        attos => rounded(attos, TIMES).unwrap_or_else(|| format!("{} s", divide(attos, SECOND))),
     }
 }
 
@@ -32,11 +42,17 @@ pub(crate) fn nanos(nanos: u64) -> String {
     time(Attos::new(u128::from(nanos) * 1_000_000_000))
 }
 
-/// The first way to write it in four digits: rounding up may need a digit, or a unit, more than truncating does.
-fn rounded(attos: u128) -> Option<String> {
-    UNITS.into_iter().find_map(|(unit, name)| {
+/// `number` rounded to four digits: `9999`, `12.35 k`.
+pub(crate) fn number(number: u64) -> String {
+    let long = (u128::from(number) >= FOUR_DIGITS).then(|| rounded(number.into(), MULTIPLES));
+    long.flatten().unwrap_or_else(|| number.to_string())
+}
+
+/// The first way to write `value` in four digits and one of `units`: rounding up may need a digit, or a unit, more than truncating does.
+fn rounded(value: u128, units: Units) -> Option<String> {
+    units.into_iter().find_map(|(unit, name)| {
         [(3, 1_000), (2, 100), (1, 10)].into_iter().find_map(|(decimals, scale)| {
-            let digits = divide(attos.saturating_mul(scale), unit);
+            let digits = divide(value.saturating_mul(scale), unit);
             let width = decimals;
             (digits < FOUR_DIGITS).then(|| format!("{}.{:0width$} {name}", digits / scale, digits % scale))
         })
@@ -76,6 +92,12 @@ mod tests {
     #[test]
     fn protocols_have_names_or_numbers() {
         assert_eq!([6, 58, 250].map(protocol), ["tcp", "icmpv6", "250"]);
+    }
+
+    #[test]
+    fn numbers_have_four_digits() {
+        assert_eq!([0, 9_999, 10_000].map(number), ["0", "9999", "10.00 k"]);
+        assert_eq!([12_345_678, u64::MAX].map(number), ["12.35 M", "18.45 E"]);
     }
 
     #[test]

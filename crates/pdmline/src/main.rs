@@ -11,12 +11,14 @@ mod decode;
 mod demo;
 mod files;
 mod flow_object;
+mod frame;
 mod human;
 mod progress;
 mod replay;
 mod report;
 mod run;
 mod secret;
+mod top;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! All that was recorded, over all workers: since the start, or in an interval.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::recorder::RuleRecorder;
 use crate::{Metric, Recorders, RuleId};
@@ -11,7 +11,7 @@ use crate::{Metric, Recorders, RuleId};
 pub struct Collector(Vec<[Histogram<u64>; Metric::ALL.len()]>);
 
 /// One metric in a few numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Samples.
     pub count: u64,

@@ -11,6 +11,7 @@ use dpdk::{Calibrator, Eal, Scope};
 use stats::{Report, StatsCore};
 
 use super::activation::{Activations, Remaining};
+use super::control_socket::ControlSocket;
 use super::export::{Commands, Exports, Moment};
 use super::flows::Flows;
 use super::ports::Ports;
@@ -33,6 +34,7 @@ pub(super) struct Control<'a> {
     flows: Flows,
     exports: Exports,
     commands: Commands<'a>,
+    socket: ControlSocket,
     /// Rules that have not ended yet, and when they will.
     endings: Vec<(&'a Rule, SystemTime)>,
     summary: Summary,
@@ -49,6 +51,7 @@ impl<'a> Control<'a> {
         calibrator: Calibrator,
         exports: Exports,
         commands: Commands<'a>,
+        socket: ControlSocket,
     ) -> Self {
         let core = StatsCore::new(config.rules.iter().map(|rule| rule.name.clone()).collect());
         let endings = config.rules.iter().filter_map(|rule| ending(rule, activations)).collect();
@@ -58,6 +61,7 @@ impl<'a> Control<'a> {
             flows: Flows::default(),
             exports,
             commands,
+            socket,
             endings,
             summary: Summary::new(args.interval, args.duration),
             duration: args.duration,
@@ -171,7 +175,9 @@ impl<'a> Control<'a> {
         let snapshot = Arc::new(snapshot);
         self.exports.export(&snapshot, SystemTime::now());
         let worst = self.flows.survey();
-        self.commands.publish(Arc::new(Moment { snapshot, worst, rate: calibration.rate }));
+        let moment = Moment { snapshot, worst, rate: calibration.rate };
+        self.socket.publish(&moment);
+        self.commands.publish(Arc::new(moment));
         Ok(())
     }
 

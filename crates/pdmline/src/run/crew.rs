@@ -55,6 +55,11 @@ impl Crew {
         &self.pairs[index]
     }
 
+    /// The seats of the workers that serve the pair at `index`.
+    pub(super) fn seats_of(&self, index: usize) -> impl Iterator<Item = &Seat> {
+        self.pairs[index].iter().map(|worker| &self.seats[worker.index()])
+    }
+
     /// What EAL calls the thread that is none of theirs.
     pub(super) const fn main_lcore(&self) -> u32 {
         self.main_lcore

@@ -4,12 +4,15 @@
 //! ([`preflight`]), the process's own id and cores, EAL, ports ([`ports`]), and then the workers under the eyes of a
 //! control thread ([`control`]).
 
+mod accept;
 mod activation;
 mod control;
+mod control_socket;
 mod crew;
 mod eal;
 mod export;
 mod flows;
+mod frames;
 mod memory;
 mod ports;
 mod preflight;
@@ -32,6 +35,7 @@ use crate::config::{Config, Target};
 use crate::{files, report};
 use activation::Activations;
 use control::Control;
+use control_socket::ControlSocket;
 use crew::Crew;
 use eal::Machine;
 use export::{Commands, Exports};
@@ -99,6 +103,8 @@ fn run_here(args: &Args, config: &Config, machine: &Machine, groups: Groups) -> 
     keep_off_the_workers(config, machine)?;
     let wishes = Wishes::catch().context("cannot catch signals")?;
     let exports = Exports::open(&config.export, SystemTime::now())?;
+    let socket = files::control_socket(&files::lock_dir(), config.instance.as_str());
+    let socket = ControlSocket::open(socket, &config.instance)?;
     let crew = Crew::of(config);
     let eal = Eal::init(&eal::arguments(config, &crew, machine, &args.eal))?;
     check_seats(&eal, &crew)?;
@@ -111,7 +117,7 @@ fn run_here(args: &Args, config: &Config, machine: &Machine, groups: Groups) -> 
     let rules = rules::of(&config.rules, &activations, &clock, SystemTime::now());
     let mut regions = shares::regions(config, &crew)?;
     let shares = shares::cut(config, &crew, &mut regions, ways, &rules, &clock)?;
-    let mut control = Control::new(args, config, &activations, calibrator, exports, commands);
+    let mut control = Control::new(args, config, &activations, calibrator, exports, commands, socket);
     let ran = control.run(&eal, &ports, shares, config.idle, &wishes);
     let mut report = control.into_report();
     let closed = ports.close(&mut report);

@@ -1,30 +1,20 @@
 //! Metrics and liveness over HTTP: `/metrics` and `/healthz`.
 //!
-//! A few threads wait for connections side by side, and each answers one request per connection, for which it has
-//! bounded time and memory: whoever is slow or silent takes one of them for that long, and no more of the machine.
+//! Each connection is one request and its answer, with bounded time and memory: whoever is slow or silent takes one of
+//! the server's threads for that long.
 
 mod connection;
 
 use std::fmt::Write;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::Duration;
 
-use nix::sys::socket::{Shutdown, shutdown};
 use stats::Snapshot;
 use stats::openmetrics::{Exposition, Format};
 
+use crate::run::accept::Acceptors;
 use connection::{Answer, Connection, Request};
-
-/// Connections that are served at the same time; others wait in the kernel's queue.
-const THREADS: usize = 4;
-
-/// How long to wait when the system has no connection to give, for want of descriptors for example.
-const BREATHER: Duration = Duration::from_millis(100);
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -42,17 +32,18 @@ pub(crate) enum Error {
     Other(SocketAddr, #[source] io::Error),
 }
 
-/// A server that runs until it is dropped.
+/// A server that runs until it is dropped. Answers that are under way then end by themselves, soon.
 #[derive(Debug)]
-pub(crate) struct Server(Arc<Shared>);
+pub(crate) struct Server {
+    shared: Arc<Shared>,
+    _acceptors: Acceptors<TcpListener>,
+}
 
 /// What the threads share.
 #[derive(Debug)]
 struct Shared {
-    listener: TcpListener,
     exposition: Exposition,
     latest: Mutex<Option<Arc<Snapshot>>>,
-    ended: AtomicBool,
 }
 
 impl Server {
@@ -66,46 +57,23 @@ impl Server {
             ErrorKind::AddrNotAvailable => Error::NotOurs(address),
             _ => Error::Other(address, error),
         })?;
-        let server = Self(Arc::new(Shared {
-            listener,
-            exposition,
-            latest: Mutex::default(),
-            ended: AtomicBool::new(false),
-        }));
-        for _ in 0..THREADS {
-            let shared = Arc::clone(&server.0);
-            let started = thread::Builder::new().name("http".into()).spawn(move || shared.serve());
-            started.map_err(|error| Error::Other(address, error))?;
-        }
-        Ok(server)
+        let shared = Arc::new(Shared { exposition, latest: Mutex::default() });
+        let answering = Arc::clone(&shared);
+        let accept = |listener: &TcpListener| Ok(listener.accept()?.0);
+        let acceptors = Acceptors::start("http", listener, accept, move |stream| {
+            // What goes wrong with a client is the client's own business.
+            drop(Connection::new(stream).serve(|request| answering.answer(request)));
+        });
+        Ok(Self { shared, _acceptors: acceptors.map_err(|error| Error::Other(address, error))? })
     }
 
     /// From now on `snapshot` is what clients get.
     pub(crate) fn publish(&self, snapshot: Arc<Snapshot>) {
-        *self.0.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
-    }
-}
-
-impl Drop for Server {
-    /// Ends listening at once. Answers that are under way end by themselves, soon.
-    fn drop(&mut self) {
-        self.0.ended.store(true, Relaxed);
-        // It wakes the threads that wait for connections. Only a listener that listens no more refuses.
-        let _ = shutdown(self.0.listener.as_raw_fd(), Shutdown::Both);
+        *self.shared.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
     }
 }
 
 impl Shared {
-    fn serve(&self) {
-        while !self.ended.load(Relaxed) {
-            match self.listener.accept() {
-                // What goes wrong with a client is the client's own business.
-                Ok((stream, _)) => drop(Connection::new(stream).serve(|request| self.answer(request))),
-                Err(_) => thread::sleep(BREATHER),
-            }
-        }
-    }
-
     fn answer(&self, request: &Request) -> Answer {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match (request.path.as_str(), latest) {

@@ -10,7 +10,7 @@ mod http;
 mod json;
 mod telemetry;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 mod writer;
 
 use std::sync::Arc;

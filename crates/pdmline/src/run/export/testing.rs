@@ -7,10 +7,11 @@ use flow::{Survey, TickRate};
 use stats::{Collector, Counts, Metric, Recorders, RuleId, Snapshot, WorkerSnapshot};
 
 use super::Moment;
+use crate::config::{Config, Instance};
 use crate::flow_object::tests::record;
 
 /// The end of an interval with one delay of 100 ns; a packet was received each millisecond since the start.
-pub(super) fn snapshot(uptime: Duration) -> Snapshot {
+pub(in crate::run) fn snapshot(uptime: Duration) -> Snapshot {
     let mut recorders = Recorders::new(1);
     recorders.record(RuleId::new(0), Metric::NetworkRtt, 100);
     let mut interval = Collector::new(1);
@@ -30,8 +31,14 @@ pub(super) fn snapshot(uptime: Duration) -> Snapshot {
 }
 
 /// The same with one flow, which lost a packet.
-pub(super) fn moment(uptime: Duration) -> Moment {
+pub(in crate::run) fn moment(uptime: Duration) -> Moment {
     let mut worst = Survey::default();
     worst.see(&record());
     Moment { snapshot: Arc::new(snapshot(uptime)), worst, rate: TickRate::NANOSECONDS }
+}
+
+/// An instance called edge-a.
+pub(in crate::run) fn instance() -> Instance {
+    let pair = "[[pair]]\nhost = 'net_null0'\nwire = 'net_null1'\nmtu = 1500\ncores = [0]";
+    Config::parse(&format!("instance = 'edge-a'\n{pair}")).unwrap().instance
 }

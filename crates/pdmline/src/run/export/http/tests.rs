@@ -1,10 +1,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use stats::openmetrics::Buckets;
 use stats::{Collector, Counts, WorkerSnapshot};
 
 use super::*;
+use crate::run::accept::THREADS;
 
 fn bind(address: SocketAddr) -> Result<Server, Error> {
     let buckets = Buckets::log_spaced(3).unwrap();
@@ -13,7 +15,7 @@ fn bind(address: SocketAddr) -> Result<Server, Error> {
 
 fn server() -> (Server, SocketAddr) {
     let server = bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = server.0.listener.local_addr().unwrap();
+    let address = server._acceptors.listener.local_addr().unwrap();
     (server, address)
 }
 
