@@ -118,17 +118,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let machine = Machine::describe();
     println!("{machine}\n");
-    let outcomes = measure(&bench, &chosen(args), args.rounds)?;
+    let mut outcomes = Vec::new();
+    let measured = measure(&bench, &chosen(args), args.rounds, &mut outcomes);
+    // What has been measured stays, whatever came then.
     if let Some(path) = &args.json {
         write(path, &Record::new(&machine, &bench, &outcomes).json()?)?;
     }
     if let Some(path) = &args.plot {
         write(path, &plot::draw(&outcomes)?)?;
     }
-    Ok(())
+    measured
 }
 
-fn measure(bench: &Bench, cases: &[&'static Case], rounds: u16) -> Result<Vec<Outcome>> {
+/// Measures `cases` into `outcomes`, until one fails.
+fn measure(bench: &Bench, cases: &[&'static Case], rounds: u16, outcomes: &mut Vec<Outcome>) -> Result<()> {
     // Whoever ends us ends what is running too. We go on to put back what was changed of the machine.
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -143,14 +146,13 @@ fn measure(bench: &Bench, cases: &[&'static Case], rounds: u16) -> Result<Vec<Ou
         bar.inc(1);
         Ok(())
     };
-    let mut outcomes = Vec::new();
     for case in cases {
         let outcome = Outcome::new(case, &bench.measure(case, rounds, step)?);
         bar.suspend(|| println!("{outcome}"));
         outcomes.push(outcome);
     }
     bar.finish_and_clear();
-    Ok(outcomes)
+    Ok(())
 }
 
 fn chosen(args: &Args) -> Vec<&'static Case> {

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde::Deserialize;
 
 use super::bench::Timing;
@@ -72,15 +72,10 @@ impl Setup<'_> {
         command.args(["run", "--restart-rules", "--duration"]).arg(format!("{}ms", duration.as_millis()));
         command.arg("--config").arg(&config).env("STATE_DIRECTORY", folder);
         let mut process = Process::start("pdmline", &mut command, folder)?;
-        let (_input, mut output) = process.streams()?;
-        let ended_early = || format!("pdmline ended early: {}", process.complaints());
-        sum(&mut output, warm_up).with_context(ended_early)?;
-        let waited = process.waited()?;
-        let counted = sum(&mut output, measured).with_context(ended_early)?;
-        let waited = process.waited()? - waited;
-        // At its end it tells of every flow.
-        io::copy(&mut output, &mut io::sink())?;
+        let (_input, output) = process.streams()?;
+        let followed = follow(&process, output, warm_up, measured);
         process.finish()?;
+        let (counted, waited) = followed?;
         counted.measured(self.work, waited, wiring.cores.workers().len())
     }
 
@@ -129,6 +124,22 @@ fn rule(work: Work) -> String {
         Work::Observe => (HOSTS, "observe"),
     };
     format!("[[rule]]\nname = \"all\"\nlocal = [\"{local}\"]\nremote = [\"::/0\"]\naction = \"{action}\"\n")
+}
+
+/// What `process` counts in `measured` intervals after `warm_up` others, and how long it waits for its cores meanwhile.
+fn follow(
+    process: &Process,
+    mut lines: BufReader<impl Read>,
+    warm_up: u32,
+    measured: u32,
+) -> Result<(Interval, Duration)> {
+    sum(&mut lines, warm_up)?;
+    let waited = process.waited()?;
+    let counted = sum(&mut lines, measured)?;
+    let waited = process.waited()?.saturating_sub(waited);
+    // At its end it tells of every flow.
+    io::copy(&mut lines, &mut io::sink())?;
+    Ok((counted, waited))
 }
 
 /// Intervals that take `time` at least.

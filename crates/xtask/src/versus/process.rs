@@ -60,15 +60,10 @@ impl Process {
     pub(super) fn finish(mut self) -> Result<()> {
         let status = self.child.wait()?;
         if !status.success() {
-            bail!("{} ended with {status}: {}", self.name, self.complaints());
+            let said = fs::read(&self.errors).unwrap_or_default();
+            bail!("{} ended with {status}: {}", self.name, String::from_utf8_lossy(&said).trim_end());
         }
         Ok(())
-    }
-
-    /// What it has written to standard error.
-    pub(super) fn complaints(&self) -> String {
-        let errors = fs::read(&self.errors).unwrap_or_default();
-        String::from_utf8_lossy(&errors).trim_end().to_owned()
     }
 }
 

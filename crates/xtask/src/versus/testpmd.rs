@@ -4,8 +4,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{ChildStdin, ChildStdout};
 use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::bench::Timing;
 use super::outcome::Measured;
@@ -36,19 +37,10 @@ pub(super) fn measure(
     let mut command = important(Path::new(PROGRAM));
     let mut process = Process::start(PROGRAM, command.args(arguments(mode, wiring, hugepages)), folder)?;
     let (input, output) = process.streams()?;
-    let mut prompt = Prompt { input, output, ports: wiring.pairs.as_flattened().len() };
-    let ended_early = || format!("{PROGRAM} ended early: {}", process.complaints());
-
-    prompt.rates().with_context(ended_early)?; // it answers when it forwards
-    thread::sleep(timing.warm_up);
-    prompt.rates().with_context(ended_early)?;
-    let waited = process.waited()?;
-    thread::sleep(timing.time);
-    let rates = prompt.rates().with_context(ended_early)?;
-    let waited = process.waited()? - waited;
-    prompt.quit()?;
+    let prompt = Prompt { input, output, ports: wiring.pairs.as_flattened().len() };
+    let asked = ask(&process, prompt, timing);
     process.finish()?;
-
+    let (rates, waited) = asked?;
     ensure!(rates.iter().any(|rate| *rate > 0), "{PROGRAM} sent nothing");
     let workers = wiring.cores.workers().len() as f64;
     Ok(Measured {
@@ -57,6 +49,19 @@ pub(super) fn measure(
         dropped: 0.0,
         waited: waited.as_secs_f64() / (timing.time.as_secs_f64() * workers),
     })
+}
+
+/// The rates of the ports of `process`, and how long it waits for its cores meanwhile.
+fn ask(process: &Process, mut prompt: Prompt, timing: Timing) -> Result<(Vec<u64>, Duration)> {
+    prompt.rates()?; // it answers when it forwards
+    thread::sleep(timing.warm_up);
+    prompt.rates()?;
+    let waited = process.waited()?;
+    thread::sleep(timing.time);
+    let rates = prompt.rates()?;
+    let waited = process.waited()?.saturating_sub(waited);
+    prompt.quit()?;
+    Ok((rates, waited))
 }
 
 impl Prompt {
