@@ -19,7 +19,7 @@ use tempfile::TempDir;
 #[allow(dead_code, reason = "every test program uses a part of it")]
 mod support;
 
-use support::vector;
+use support::{pdmline, vector};
 
 /// Long enough for EAL on a busy machine; a program that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -407,7 +407,18 @@ fn what_a_killed_one_leaves_is_not_in_the_way() {
     let appliance =
         Instance::new("killed", "net_pcap0,rx_pcap=empty.pcap,tx_pcap=out.pcap", "net_null1,no-rx=1");
     assert_eq!(end(appliance.start(), Signal::SIGKILL), None);
-    appliance.report();
+    let said = pdmline(["top", "--once", &appliance.name]).stderr;
+    let killed = format!("pdmline: the instance {} was killed and left /", appliance.name);
+    assert!(said.starts_with(&killed), "{said}");
+
+    let output = appliance.run(&["--duration", "1s"]);
+    let said = stderr(&output);
+    assert!(output.status.success(), "{said}");
+    let removed = said.lines().find(|line| line.starts_with("removed the control socket /")).unwrap();
+    let left = format!("/{}.sock, which a run that was killed left behind", appliance.name);
+    assert!(removed.ends_with(&left), "{removed}");
+    let said = stderr(&appliance.run(&["--duration", "1s"]));
+    assert!(!said.contains("removed"), "one that ends takes its socket along: {said}");
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub(crate) const TEST: &[Package] = &[
     package("iproute2", "makes the network namespaces of the test rig"),
     package("ethtool", "turns offloads off there, as veth needs"),
     package("iputils-ping", "pings through the appliance"),
+    package("tmux", "a terminal of known size, for the screen of pdmline top"),
     package("python3-venv", "runs independent readers of our exports, from PyPI"),
 ];
 

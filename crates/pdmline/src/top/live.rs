@@ -46,8 +46,11 @@ struct Restores;
 
 impl Drop for Restores {
     fn drop(&mut self) {
-        // There is nothing left to do about it.
-        let _ = ratatui::try_restore();
+        // A panic has done so before it said what it is about.
+        if !thread::panicking() {
+            // There is nothing left to do about it.
+            let _ = ratatui::try_restore();
+        }
     }
 }
 
