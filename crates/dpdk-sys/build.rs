@@ -10,17 +10,19 @@ use std::process::Command;
 const FUNCTIONS: &[&str] = &[
     "dpdk_(errno|link_is_up|tel_add_dict_number)",
     "fopencookie",
-    "rte_dev_(probe|remove)",
+    "rte_bus_name",
+    "rte_dev_(bus|probe|remove)",
     "rte_eal_(cleanup|get_runtime_dir|init|remote_launch|wait_lcore)",
     "rte_eth_dev_(adjust_nb_rx_tx_desc|close|configure|get_mtu|get_port_by_name|info_get|socket_id|start|stop)",
     "rte_eth_dev_owner_(new|set)",
+    "rte_eth_dev_rss_(hash_conf_get|hash_update|reta_query)",
     "rte_eth_from_rings",
     "rte_eth_promiscuous_(disable|enable)",
     "rte_eth_(rx|tx)_burst",
     "rte_eth_(rx|tx)_queue_setup",
     "rte_eth_stats_get",
     "rte_get_main_lcore",
-    "rte_lcore_is_enabled",
+    "rte_lcore_(is_enabled|to_socket_id)",
     "rte_log_cur_msg_loglevel",
     "rte_mempool_in_use_count",
     "rte_openlog_stream",
@@ -33,14 +35,18 @@ const FUNCTIONS: &[&str] = &[
     "rte_version",
 ];
 
-const TYPES: &[&str] =
-    &["rte_eth_(conf|dev_info|dev_owner|stats)", "rte_(mbuf|mempool|ring)", "cookie_io_functions_t"];
+const TYPES: &[&str] = &[
+    "rte_eth_(conf|dev_info|dev_owner|rss_conf|rss_reta_entry64|stats)",
+    "rte_(mbuf|mempool|ring)",
+    "cookie_io_functions_t",
+];
 
 const VALUES: &[&str] = &[
     "mbuf_offset",
     "MBUF_.*",
     "RING_F_(EXACT_SZ|SC_DEQ|SP_ENQ)",
-    "RTE_ETH_(MQ_RX_RSS|RSS_IP|RSS_TCP|RSS_UDP|RSS_SCTP|TX_OFFLOAD_MULTI_SEGS)",
+    "RTE_ETH_(MQ_RX_RSS|RETA_GROUP_SIZE|TX_OFFLOAD_MULTI_SEGS)",
+    "RTE_ETH_RSS_(IP|IPV6|NONFRAG_IPV6_(OTHER|TCP|UDP)|SCTP|TCP|UDP)",
     "RTE_(LOG_WARNING|MAX_LCORE|PKTMBUF_HEADROOM|TEL_MAX_DICT_ENTRIES|TEL_MAX_STRING_LEN)",
 ];
 

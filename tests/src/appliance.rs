@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::namespace::Namespace;
@@ -29,11 +31,13 @@ pub struct Settings<'a> {
     pub idle: &'a str,
     /// What its rules select: `any`, or one protocol.
     pub protocol: &'a str,
+    /// More configuration, in TOML.
+    pub more: &'a str,
 }
 
 impl Settings<'_> {
     fn to_toml(self) -> String {
-        let Self { instance, core, idle, protocol, .. } = self;
+        let Self { instance, core, idle, protocol, more, .. } = self;
         let mut toml = format!(
             "instance = \"{instance}\"\n\
              [consent]\nstatement = \"a test between namespaces of its own\"\n\
@@ -56,7 +60,7 @@ impl Settings<'_> {
                  protocol = \"{protocol}\"\naction = \"measure\"\nactive_for = \"1h\"\n"
             );
         }
-        toml
+        toml + more
     }
 }
 
@@ -96,6 +100,43 @@ impl Appliance {
             bail!("pdmline ended with {status}, having said:\n{}", self.said());
         }
         Ok(())
+    }
+
+    /// Returns when packets pass.
+    ///
+    /// # Errors
+    ///
+    /// If it ends before, or hangs.
+    pub fn wait_until_it_runs(&mut self) -> Result<()> {
+        let start = Instant::now();
+        while !self.said().lines().any(|line| line == "running") {
+            self.check_alive()?;
+            ensure!(start.elapsed() < PATIENCE, "pdmline does not start; it said:\n{}", self.said());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Takes the machine away from it: none of its threads goes on when this returns.
+    ///
+    /// # Errors
+    ///
+    /// If it ends instead.
+    pub fn pause(&self) -> Result<()> {
+        signal(&self.child, Signal::SIGSTOP)?;
+        let pid = Pid::from_raw(i32::try_from(self.child.id())?);
+        let state = waitpid(pid, Some(WaitPidFlag::WUNTRACED))?;
+        ensure!(matches!(state, WaitStatus::Stopped(..)), "pdmline did not stop: {state:?}");
+        Ok(())
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    ///
+    /// If it is gone.
+    pub fn resume(&self) -> Result<()> {
+        signal(&self.child, Signal::SIGCONT)
     }
 
     /// Everything it has written to its terminal.

@@ -107,7 +107,8 @@ fn open(interface: &str) -> Result<Arc<OwnedFd>> {
     Ok(Arc::new(socket))
 }
 
-fn link_address(interface: &str) -> Result<LinkAddr> {
+/// Where an interface of this thread's namespace is, for a packet socket.
+pub(crate) fn link_address(interface: &str) -> Result<LinkAddr> {
     let mut addresses = nix::ifaddrs::getifaddrs()?.filter(|found| found.interface_name == interface);
     let address = addresses.find_map(|found| found.address?.as_link_addr().copied());
     address.with_context(|| format!("no interface {interface}"))

@@ -9,6 +9,7 @@ pub mod appliance;
 pub mod capture;
 pub mod delay_line;
 pub mod exchange;
+pub mod flood;
 pub mod namespace;
 pub mod network;
 pub mod program;

@@ -65,15 +65,18 @@ impl Rig {
         let (one, other) = MIDDLE.split_at(1);
         // The hosts and whatever else runs share the cores. A worker that spins there is taken off its core for
         // milliseconds at a time, and what it measures is that.
+        let settings = |instance, pairs, core| Settings {
+            instance,
+            pairs,
+            core,
+            idle: "sleep:50us",
+            protocol,
+            more: "",
+        };
         let all = match middle {
             Middle::Bridges => return self.network.bridge_the_middle(),
-            Middle::OneProcess => {
-                vec![Settings { instance: "rig", pairs: &MIDDLE, core: 1, idle: "sleep:50us", protocol }]
-            }
-            Middle::TwoProcesses => vec![
-                Settings { instance: "rig-a", pairs: one, core: 0, idle: "sleep:50us", protocol },
-                Settings { instance: "rig-b", pairs: other, core: 1, idle: "sleep:50us", protocol },
-            ],
+            Middle::OneProcess => vec![settings("rig", &MIDDLE, 1)],
+            Middle::TwoProcesses => vec![settings("rig-a", one, 0), settings("rig-b", other, 1)],
         };
         for settings in all {
             self.appliances.push(Appliance::start(&self.network.middle, self.directory.path(), settings)?);

@@ -1,6 +1,7 @@
 //! The `hdrhistogram` package of PyPI reads the interval log that `stats` wrote: it finds the same intervals with the same
-//! counts and the same percentiles.
+//! counts and the same percentiles, and in the log of a run every sample of its report.
 
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use hdrhistogram::Histogram;
-use pdmline_tests::program::text_of;
+use pdmline_tests::program::{finish, pdmline, text_of};
 use pdmline_tests::requirement::Requirement;
 use pdmline_tests::{python, require};
 use serde_json::{Value, json};
@@ -42,6 +43,15 @@ const SHARES: [u16; 8] = [1, 10, 250, 500, 900, 990, 999, 1000];
 const START: Duration = Duration::from_secs(1_700_000_000);
 const HOUR_NANOS: u64 = 3_600_000_000_000;
 
+/// The rest of an instance with packets without end, none of which a rule selects.
+const FLOOD: &str = "
+consent.statement = 'packets of nobody'
+memory.hugepages = false
+export = { interval = '300ms', hlog = 'delays.hlog' }
+pair = [{ host = 'net_null0', wire = 'net_null1', mtu = 1500, cores = [0] }]
+rule = [{ name = 'lab', local = ['2001:db8::/32'], remote = ['::/0'], action = 'measure' }]
+";
+
 #[test]
 fn a_reader_that_is_not_ours_finds_the_same() -> Result<()> {
     require!(Requirement::Python(READER));
@@ -63,6 +73,26 @@ fn a_reader_that_is_not_ours_finds_the_same() -> Result<()> {
         assert_eq!(ours, theirs);
     }
     assert_eq!(ours.len(), theirs.len());
+    Ok(())
+}
+
+#[test]
+fn the_log_of_a_run_holds_every_sample_of_its_report() -> Result<()> {
+    require!(Requirement::Python(READER));
+    let directory = tempfile::tempdir()?;
+    let file = |name| directory.path().join(name);
+    let name = format!("instance = 'hlog-{}'", std::process::id());
+    fs::write(file("pdmline.toml"), name + FLOOD)?;
+    let mut run = Command::new(pdmline()?);
+    run.args(["run", "--config", "pdmline.toml", "--duration", "1s", "--report", "report.json"]);
+    run.current_dir(&directory).env("STATE_DIRECTORY", ".").env("RUNTIME_DIRECTORY", ".");
+    finish(&mut run)?;
+    let intervals = read(&fs::read(file("delays.hlog"))?)?;
+    let report: Value = serde_json::from_slice(&fs::read(file("report.json"))?)?;
+    assert!(intervals.len() > 1, "{intervals:?}");
+    assert!(intervals.iter().all(|interval| interval["tag"] == "residence"), "{intervals:?}");
+    let samples: u64 = intervals.iter().filter_map(|interval| interval["count"].as_u64()).sum();
+    assert_eq!(report["metrics"]["residence"]["count"], samples);
     Ok(())
 }
 
@@ -94,6 +124,7 @@ fn snapshot(uptime: Duration, scale: u64) -> Snapshot {
         rules: vec!["lab".into(), "the other, too".into()],
         total: interval.clone(),
         interval,
+        prefixes: None,
         clock_error_ppb: 0,
     }
 }

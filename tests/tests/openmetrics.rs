@@ -11,7 +11,10 @@ use pdmline_tests::tools::{PROMTOOL, told};
 use pdmline_tests::{python, require};
 use serde_json::Value;
 use stats::openmetrics::{Buckets, Exposition, Format};
-use stats::{Collector, Counts, Metric, PortSnapshot, Recorders, RuleId, Snapshot, WorkerSnapshot};
+use stats::{
+    Collector, Counts, Metric, PortSnapshot, PrefixBook, PrefixCollector, Recorders, RuleId, Snapshot,
+    WorkerSnapshot,
+};
 
 /// Everything a label must survive.
 const HOSTILE_RULE: &str = "a \"b\" \\n {c=\"d\"},# ü";
@@ -31,35 +34,43 @@ read = [(family.name, family.type, [(s.name, s.labels, s.value) for s in family.
 json.dump(read, sys.stdout)
 ";
 
-fn snapshot() -> Snapshot {
+fn snapshot() -> Result<Snapshot> {
     let rules = vec!["web".to_owned(), HOSTILE_RULE.to_owned()];
-    let mut recorders = Recorders::new(rules.len());
+    let mut recorders = Recorders::new(rules.len()).with_prefixes();
     for rule in [0, 1].map(RuleId::new) {
         for metric in Metric::ALL {
             SAMPLES.into_iter().for_each(|nanos| recorders.record(rule, metric, nanos));
         }
     }
     recorders.record(RuleId::new(2), Metric::Residence, 700);
+    let mut book = PrefixBook::new(48, [1, 2, 3, 4])?;
+    for remote in ["2001:db8:a::1", "2001:db8:b::1"] {
+        let slot = book.slot(remote.parse()?);
+        SAMPLES.into_iter().for_each(|nanos| recorders.record_remote(slot, nanos, Some(nanos)));
+    }
     let mut total = Collector::new(rules.len());
     total.fold(&recorders);
+    let mut prefixes = PrefixCollector::default();
+    prefixes.fold(&recorders);
     let counts = Counts { packets: u64::from(u32::MAX) + 1, flows_live: 5, lost: 3, ..Counts::default() };
     let worker = |core| WorkerSnapshot { core, counts, alive: core == 1 };
     let port = |side, device: &str| PortSnapshot { side, device: device.into(), ..PortSnapshot::default() };
-    Snapshot {
+    Ok(Snapshot {
         uptime: Duration::from_millis(61_234),
         workers: [1, 2].map(worker).to_vec(),
         ports: vec![port("host", "0000:01:00.0"), port("wire", "net_af_packet0,iface=wire")],
         rules,
         interval: total.clone(),
         total,
+        prefixes: Some(prefixes),
         clock_error_ppb: 1_500,
-    }
+    })
 }
 
 fn rendered(format: Format) -> Result<String> {
     let buckets = Buckets::log_spaced(3)?;
     let exposition = Exposition { buckets, version: "0.1.0".into(), dpdk_version: "22.11.4".into() };
-    Ok(exposition.render(&snapshot(), format))
+    Ok(exposition.render(&snapshot()?, format))
 }
 
 #[test]
@@ -122,6 +133,14 @@ fn another_parser_reads_the_openmetrics_we_wrote() -> Result<()> {
     assert_eq!(of("count", None), Some(5.0));
     let sum = of("sum", None).context("no sum")?;
     assert!((sum / 3_000.021_501 - 1.0).abs() < 0.01, "{sum} s");
+
+    for name in ["pdmline_prefix_network_rtt_seconds", "pdmline_prefix_server_delay_seconds"] {
+        let (_, kind, samples) = family(name)?;
+        assert_eq!(kind, "histogram");
+        let counts = samples.iter().filter(|(its, ..)| *its == format!("{name}_count"));
+        let counts: Vec<_> = counts.map(|(_, labels, count)| (labels["prefix"].as_str(), *count)).collect();
+        assert_eq!(counts, [("2001:db8:a::/48", 5.0), ("2001:db8:b::/48", 5.0), ("other", 0.0)]);
+    }
     Ok(())
 }
 

@@ -9,10 +9,10 @@ use flow::{
     Survey, TickRate,
 };
 use pdm::{Attos, Insertion, Limits, Look, PdmAt, PdmOption, Skip};
-use stats::{Counters, Metric, Recorders, RuleId};
+use stats::{Counters, Drop, Metric, PrefixBook, Recorders, RuleId};
 
-use crate::rules::{Action, Rules, Selection};
-use crate::{BURST, Clock, Packet};
+use crate::rules::{Rules, Selection};
+use crate::{BURST, Clock, Owners, Packet, WorkerId};
 
 /// Where a burst comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +33,23 @@ pub struct Pair {
 }
 
 /// A packet that the rules select, between the stages.
-struct Selected {
+pub(crate) struct Selected {
     look: Look,
-    /// What [`Look::pdm`] found.
-    pdm: Option<PdmAt>,
     side: Side,
     selection: Selection,
     key: Key,
     hash: Hash,
 }
+
+impl Selected {
+    /// Who of `owners` owns its flow.
+    pub(crate) fn owner(&self, owners: &Owners) -> WorkerId {
+        owners.of(&self.key, self.hash)
+    }
+}
+
+/// What is known of each packet of a burst after it was looked at: what to do with it, or why to leave it alone.
+pub(crate) type Stage = ArrayVec<Result<Selected, Skip>, BURST>;
 
 /// What became of a packet that was not left alone.
 enum Done {
@@ -56,8 +64,12 @@ pub struct Engine<'m> {
     rules: Rules,
     counters: Arc<Counters>,
     recorders: Recorders,
+    /// Remote prefixes, if delays are recorded by them too.
+    prefixes: Option<PrefixBook>,
     /// Packets of the last burst that each rule selected, and then those that none did.
     selected: Box<[u32]>,
+    /// The place after the last rule.
+    no_rule: RuleId,
     /// Whether delays and loss are measured.
     measuring: bool,
 }
@@ -68,7 +80,14 @@ impl<'m> Engine<'m> {
     pub fn new(shard: Shard<'m>, rules: Rules, counters: Arc<Counters>) -> Self {
         let recorders = Recorders::new(rules.count());
         let selected = vec![0; rules.count() + 1].into_boxed_slice();
-        Self { shard, rules, counters, recorders, selected, measuring: true }
+        let no_rule = rules.after_last();
+        Self { shard, rules, counters, recorders, prefixes: None, selected, no_rule, measuring: true }
+    }
+
+    /// The same engine, which also records delays by the remote prefixes of `book`.
+    #[must_use]
+    pub fn with_prefixes(self, book: PrefixBook) -> Self {
+        Self { recorders: self.recorders.with_prefixes(), prefixes: Some(book), ..self }
     }
 
     /// Measures delays and loss from now on, or no longer: options are then written, answered and stripped, and that is all.
@@ -85,7 +104,13 @@ impl<'m> Engine<'m> {
     }
 
     /// What it recorded since it was last emptied.
-    pub fn recorders_mut(&mut self) -> &mut Recorders {
+    #[must_use]
+    pub fn recorders(&self) -> &Recorders {
+        &self.recorders
+    }
+
+    /// As [`Engine::recorders`], to be emptied or swapped for another set.
+    pub(crate) fn recorders_mut(&mut self) -> &mut Recorders {
         &mut self.recorders
     }
 
@@ -102,26 +127,68 @@ impl<'m> Engine<'m> {
         received: Instant,
         clock: &impl Clock,
     ) {
-        let mut stage = ArrayVec::<Result<Selected, Skip>, BURST>::new();
-        for packet in burst.iter() {
+        let stage = self.look_at(burst, arrival, pair, received);
+        self.rewrite_all(burst, &stage, pair, received, clock);
+    }
+
+    /// Looks at each packet of `burst`, as [`Engine::process`] has it, and changes none.
+    #[inline]
+    pub(crate) fn look_at<P: Packet>(
+        &self,
+        burst: &[P],
+        arrival: Arrival,
+        pair: &Pair,
+        received: Instant,
+    ) -> Stage {
+        let mut stage = Stage::new();
+        for packet in burst {
             stage.push(self.look(packet, arrival, pair, received));
         }
-        self.prefetch(&stage);
+        self.counters.packets.add(burst.len() as u64);
+        stage
+    }
+
+    /// Does to each packet of `burst` what `stage` says of it.
+    #[inline]
+    pub(crate) fn rewrite_all<P: Packet>(
+        &mut self,
+        burst: &mut [P],
+        stage: &Stage,
+        pair: &Pair,
+        received: Instant,
+        clock: &impl Clock,
+    ) {
+        self.prefetch(stage);
         self.selected.fill(0);
         let moment = Moment { received, now: clock.now(), rate: clock.rate() };
         for (packet, selected) in burst.iter_mut().zip(stage) {
-            self.count_selected(&selected);
-            let done = selected.and_then(|selected| self.rewrite(packet, &selected, pair, &moment));
+            self.selected[self.rule_of(selected).index()] += 1;
+            let done = match selected {
+                Ok(selected) => self.rewrite(packet, selected, pair, &moment),
+                Err(skip) => Err(*skip),
+            };
             self.count(done);
         }
-        self.counters.packets.add(burst.len() as u64);
     }
 
+    /// Counts a packet that another worker owns: one that was handed over, or one that found no room.
+    pub(crate) fn count_handed_over(&self, handed_over: bool) {
+        if handed_over {
+            self.counters.handed_over.add(1);
+        } else {
+            self.counters.dropped[Drop::HandOverFull.index()].add(1);
+        }
+    }
+
+    /// Asks for the buckets of a burst that another worker has looked at.
+    pub(crate) fn prefetch_buckets(&self, stage: &Stage) {
+        stage.iter().flatten().for_each(|selected| self.shard.prefetch_bucket(selected.hash));
+    }
+
+    /// The rule that selected a packet; what no rule selects counts after the last.
     #[inline]
-    fn count_selected(&mut self, selected: &Result<Selected, Skip>) {
-        let none = self.rules.count();
-        let rule = selected.as_ref().map_or(none, |selected| selected.selection.rule.index());
-        self.selected[rule] += 1;
+    pub(crate) fn rule_of(&self, selected: &Result<Selected, Skip>) -> RuleId {
+        selected.as_ref().map_or(self.no_rule, |selected| selected.selection.rule)
     }
 
     /// Counts `nanos` as the time that each packet of the last burst was inside.
@@ -133,6 +200,13 @@ impl<'m> Engine<'m> {
             if packets > 0 {
                 self.recorders.record_times(rule, Metric::Residence, nanos, packets);
             }
+        }
+    }
+
+    /// Counts `nanos` as the time that a packet that `rule` selected was inside.
+    pub(crate) fn record_residence_of(&mut self, rule: RuleId, nanos: u64) {
+        if self.measuring {
+            self.recorders.record(rule, Metric::Residence, nanos);
         }
     }
 
@@ -151,14 +225,12 @@ impl<'m> Engine<'m> {
             let key = Key::of(frame, &look, side, pair.id);
             self.rules.select(&key, &look, now).map(|selection| (side, key, selection))
         });
-        if look.is_esp() && found.is_none() {
-            return Err(Skip::Esp);
-        }
-        let pdm = look.pdm?;
-        let (side, key, selection) = found.ok_or(Skip::NotSelected)?;
+        let Some((side, key, selection)) = found else {
+            return Err(why_not_selected(&look));
+        };
         let hash = self.shard.hash(&key);
         self.shard.prefetch_bucket(hash);
-        Ok(Selected { look, pdm, side, selection, key, hash })
+        Ok(Selected { look, side, selection, key, hash })
     }
 
     /// Asks for the flows of a burst, and then for their places in the send log.
@@ -182,13 +254,12 @@ impl<'m> Engine<'m> {
         pair: &Pair,
         moment: &Moment,
     ) -> Result<Done, Skip> {
-        match (selected.selection, selected.side) {
-            (Selection { over: true, action, .. }, Side::Wire) => {
-                self.strip_after_the_end(packet, selected, action, moment)
-            }
-            (Selection { over: true, .. }, Side::Host) => Err(Skip::NotSelected),
-            (Selection { action, .. }, Side::Host) => self.egress(packet, selected, action, pair, moment),
-            (Selection { action, .. }, Side::Wire) => self.ingress(packet, selected, action, moment),
+        let pdm = selected.look.pdm?;
+        match (selected.side, selected.selection.over) {
+            (Side::Host, true) => Err(Skip::NotSelected),
+            (Side::Host, false) => self.egress(packet, selected, pdm, pair, moment),
+            (Side::Wire, true) => self.strip_after_the_end(packet, selected, pdm, moment),
+            (Side::Wire, false) => self.ingress(packet, selected, pdm, moment),
         }
     }
 
@@ -198,7 +269,7 @@ impl<'m> Engine<'m> {
         &mut self,
         packet: &mut P,
         selected: &Selected,
-        action: Action,
+        pdm: Option<PdmAt>,
         pair: &Pair,
         moment: &Moment,
     ) -> Result<Done, Skip> {
@@ -207,13 +278,13 @@ impl<'m> Engine<'m> {
             self.shard.refuse();
             return Err(Skip::TableFull);
         }
-        if let Some(at) = &selected.pdm {
+        if let Some(at) = &pdm {
             let option = PdmOption::read(packet.bytes(), at);
             let flow = self.flow(flow, selected, moment.now)?;
             self.shard.depart_native(flow, &option, moment.now);
             return Ok(Done::Observed);
         }
-        if !action.insert {
+        if !selected.selection.action.insert {
             return Err(Skip::NotSelected);
         }
         if flow.is_some_and(|flow| self.shard.is_native(flow)) {
@@ -254,12 +325,12 @@ impl<'m> Engine<'m> {
         &mut self,
         packet: &mut P,
         selected: &Selected,
-        action: Action,
+        pdm: Option<PdmAt>,
         moment: &Moment,
     ) -> Result<Done, Skip> {
         let flow = self.shard.find(selected.hash, &selected.key, moment.received);
         let flow = self.flow(flow, selected, moment.received);
-        let Some(at) = &selected.pdm else {
+        let Some(at) = &pdm else {
             self.shard.arrive_plain(flow?, moment.received);
             return Ok(Done::Plain);
         };
@@ -267,10 +338,10 @@ impl<'m> Engine<'m> {
         if let Ok(flow) = flow {
             let option = PdmOption::read(packet.bytes(), at);
             let reception = self.shard.arrive(flow, &option, moment.received, moment.rate);
-            self.note(&reception, selected.selection.rule);
+            self.note(&reception, selected);
         }
         // Without room for the flow too: no host is surprised under overload.
-        if action.strip && !native {
+        if selected.selection.action.strip && !native {
             self.strip(packet, &selected.look, at);
         }
         flow.map(|_| Done::Observed)
@@ -290,12 +361,12 @@ impl<'m> Engine<'m> {
         &mut self,
         packet: &mut P,
         selected: &Selected,
-        action: Action,
+        pdm: Option<PdmAt>,
         moment: &Moment,
     ) -> Result<Done, Skip> {
         let flow = self.shard.find(selected.hash, &selected.key, moment.received);
-        if let (Some(at), Some(flow)) = (&selected.pdm, flow)
-            && action.strip
+        if let (Some(at), Some(flow)) = (&pdm, flow)
+            && selected.selection.action.strip
             && !self.shard.is_native(flow)
         {
             self.strip(packet, &selected.look, at);
@@ -312,7 +383,7 @@ impl<'m> Engine<'m> {
 
     /// Counts and records what an option told.
     #[inline]
-    fn note(&mut self, reception: &Reception, rule: RuleId) {
+    fn note(&mut self, reception: &Reception, selected: &Selected) {
         let counters = &self.counters;
         match reception.progress {
             Progress::Forward { lost } => counters.lost.add(lost.into()),
@@ -330,18 +401,27 @@ impl<'m> Engine<'m> {
             Answer::Nonsense => counters.nonsense.add(1),
             Answer::Uncertain { total, server } => {
                 counters.uncertain.add(1);
-                self.record(rule, total, server);
+                self.record(selected, total, server, None);
             }
             Answer::Measured { total, server, network } => {
-                self.record(rule, total, server);
-                self.recorders.record(rule, Metric::NetworkRtt, network.nanos());
+                self.record(selected, total, server, Some(network));
             }
         }
     }
 
-    fn record(&mut self, rule: RuleId, total: Attos, server: Attos) {
+    /// Records an answer: for its rule and, if that is wanted, for the prefix that it came from.
+    fn record(&mut self, selected: &Selected, total: Attos, server: Attos, network: Option<Attos>) {
+        let rule = selected.selection.rule;
+        let (server, network) = (server.nanos(), network.map(Attos::nanos));
         self.recorders.record(rule, Metric::TotalRtt, total.nanos());
-        self.recorders.record(rule, Metric::ServerDelay, server.nanos());
+        self.recorders.record(rule, Metric::ServerDelay, server);
+        if let Some(network) = network {
+            self.recorders.record(rule, Metric::NetworkRtt, network);
+        }
+        if let Some(prefixes) = &mut self.prefixes {
+            let slot = prefixes.slot(selected.key.remote());
+            self.recorders.record_remote(slot, server, network);
+        }
     }
 
     fn count(&self, done: Result<Done, Skip>) {
@@ -391,6 +471,11 @@ impl Moment {
     fn nanos(&self, span: Span) -> u64 {
         self.rate.attos(span).nanos()
     }
+}
+
+/// Why a packet is left alone that no rule selects.
+fn why_not_selected(look: &Look) -> Skip {
+    if look.is_esp() { Skip::Esp } else { look.pdm.err().unwrap_or(Skip::NotSelected) }
 }
 
 /// The sides that a packet may be from, the likelier one first.

@@ -8,14 +8,18 @@
 #![forbid(unsafe_code)]
 
 mod engine;
-mod flows;
+mod handover;
 mod io;
 pub mod memory;
+mod owners;
 mod rules;
+mod telling;
 mod worker;
 
 pub use engine::{Arrival, Engine, Pair};
-pub use flows::{FlowListener, FlowTeller, flow_talk};
+pub use handover::{Mailbox, WorkerId, mailboxes};
 pub use io::{BURST, Burst, Clock, NoHeadroom, Packet, Receive, Transmit};
+pub use owners::Owners;
 pub use rules::{Action, Prefix, Protocol, Rule, Rules};
-pub use worker::{Idle, Telling, Way, Worker};
+pub use telling::{FlowListener, Listening, Telling};
+pub use worker::{Idle, Outlet, Way, Worker};

@@ -151,6 +151,11 @@ impl Rules {
         self.0.len()
     }
 
+    /// The place after the last rule, which stands for what none selects.
+    pub(crate) fn after_last(&self) -> RuleId {
+        self.rules().last().map_or(RuleId::default(), |(last, _)| last.next())
+    }
+
     fn rules(&self) -> impl Iterator<Item = (RuleId, &Rule)> {
         (0..).map(RuleId::new).zip(&self.0)
     }

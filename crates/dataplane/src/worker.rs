@@ -1,14 +1,19 @@
-//! One worker: it moves bursts from queue to queue through its engine.
+//! One worker: it moves bursts from queue to queue through its engine, and to and from other workers.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use flow::{Instant, Side, Span};
-use stats::{Drop, Exchange};
+use arrayvec::ArrayVec;
+use flow::{Instant, Side};
+use stats::Drop;
 
-use crate::engine::{Arrival, Engine, Pair};
-use crate::{Burst, Clock, FlowTeller, Receive, Transmit};
+use crate::engine::{Arrival, Engine, Pair, Stage};
+use crate::handover::{Finished, Handed, Mailbox, WorkerId};
+use crate::owners::Owners;
+use crate::telling::Telling;
+use crate::{BURST, Burst, Clock, Receive, Transmit};
 
 /// How often a port that takes nothing is asked again before the rest of a burst is dropped.
 const TRANSMIT_RETRIES: usize = 16;
@@ -30,32 +35,43 @@ pub enum Idle {
     Sleep(Duration),
 }
 
-/// One direction through a port pair.
+/// One direction through a port pair, as one worker sees it.
 pub struct Way<R, T> {
     /// The port pair.
     pub pair: Pair,
     /// The side that its packets come from.
     pub from: Side,
-    /// The queue that they come from.
-    pub receive: R,
-    /// The queue that they leave by, at the other side.
-    pub transmit: T,
+    /// The queues that this worker takes packets from: none, when there are fewer queues than workers.
+    pub inlets: Vec<R>,
+    /// How they leave, at the other side.
+    pub outlet: Outlet<T>,
+    /// Who owns which of the pair's flows.
+    pub owners: Arc<Owners>,
 }
 
-/// How a worker tells what it measures. Nobody waits for anybody.
-pub struct Telling {
-    /// Where full recorders go.
-    pub recorders: Exchange,
-    /// Where it tells of single flows.
-    pub flows: FlowTeller,
-    /// How often recorders are exchanged, and requests looked for.
-    pub interval: Span,
+/// How packets leave.
+pub enum Outlet<T> {
+    /// By a queue of the worker's own.
+    Queue(T),
+    /// By another worker's, where there are fewer queues than workers.
+    Worker(WorkerId),
+}
+
+impl<R, T> Way<R, T> {
+    /// A way through `pair` for a worker that is alone.
+    #[must_use]
+    pub fn alone(pair: Pair, from: Side, receive: R, transmit: T) -> Self {
+        let owners = Arc::new(Owners::by_key(&[WorkerId::default()]));
+        Self { pair, from, inlets: vec![receive], outlet: Outlet::Queue(transmit), owners }
+    }
 }
 
 /// One worker with its share of flows, and the ways that it serves.
-pub struct Worker<'m, R, T, C> {
+pub struct Worker<'m, R: Receive, T, C> {
     engine: Engine<'m>,
+    /// In the same order with all workers that share a mailbox's rings.
     ways: Vec<Way<R, T>>,
+    mailbox: Mailbox<R::Packet>,
     clock: C,
     telling: Telling,
     /// When recorders are exchanged next.
@@ -68,14 +84,21 @@ where
     T: Transmit<Packet = R::Packet>,
     C: Clock,
 {
-    /// A worker that serves `ways`, and tells of it as `telling` says.
+    /// A worker that serves `ways`, and tells of it by `telling`. All workers whose mailboxes were made together have the
+    /// same ways in the same order, each with its own queues.
     #[must_use]
-    pub fn new(engine: Engine<'m>, ways: Vec<Way<R, T>>, clock: C, telling: Telling) -> Self {
+    pub fn new(
+        engine: Engine<'m>,
+        ways: Vec<Way<R, T>>,
+        mailbox: Mailbox<R::Packet>,
+        clock: C,
+        telling: Telling,
+    ) -> Self {
         let next_exchange = clock.now().saturating_add(telling.interval);
-        Self { engine, ways, clock, telling, next_exchange }
+        Self { engine, ways, mailbox, clock, telling, next_exchange }
     }
 
-    /// Goes round until `stop` is set, and then once more, so that nothing that has arrived stays behind.
+    /// Goes round until `stop` is set, and then until nothing that has arrived stays behind, here or with the others.
     pub fn run(&mut self, idle: Idle, stop: &AtomicBool) {
         let mut empty_rounds = 0;
         while !stop.load(Relaxed) {
@@ -90,11 +113,42 @@ where
             }
         }
         self.step();
+        self.finish();
     }
 
-    /// One round: a burst for each way. Returns how many packets there were.
+    /// Takes in what others hand over until all have stopped receiving, and then sends what they have finished until
+    /// they have stopped that too.
+    fn finish(&mut self) {
+        self.mailbox.owners.close();
+        while !self.mailbox.receivers.is_done() {
+            self.take_over();
+            self.send_finished();
+            rest(Idle::Yield);
+        }
+        self.mailbox.senders.close();
+        while !self.mailbox.finishers.is_done() {
+            self.send_finished();
+            rest(Idle::Yield);
+        }
+    }
+
+    /// One round: a burst from each queue and from each other worker. Returns how many packets there were.
     pub fn step(&mut self) -> usize {
-        let packets = (0..self.ways.len()).map(|way| self.serve(way)).sum();
+        let mut packets = 0;
+        for way in 0..self.ways.len() {
+            for inlet in 0..self.ways[way].inlets.len() {
+                packets += self.serve(way, inlet);
+            }
+        }
+        packets += self.take_over();
+        packets += self.send_finished();
+        self.keep_house();
+        packets
+    }
+
+    /// What is due beside packets: a look at some flows, and what there is to tell.
+    #[inline]
+    fn keep_house(&mut self) {
         let now = self.clock.now();
         self.engine.counters().rounds.add(1);
         self.engine.sweep(now, SWEEP_BUDGET, self.telling.flows.survey());
@@ -105,29 +159,127 @@ where
             self.telling.recorders.swap(self.engine.recorders_mut());
             self.telling.flows.look_for_requests();
         }
-        packets
     }
 
-    /// Takes a burst through the way at `index`.
+    /// Takes a burst from queue `inlet` of the way at `index`.
     #[inline]
-    fn serve(&mut self, index: usize) -> usize {
+    fn serve(&mut self, index: usize, inlet: usize) -> usize {
         let way = &mut self.ways[index];
         let mut burst = Burst::new();
-        way.receive.receive(&mut burst);
+        way.inlets[inlet].receive(&mut burst);
         if burst.is_empty() {
             return 0;
         }
         let received = self.clock.now();
         let count = burst.len();
-        self.engine.process(&mut burst, Arrival::Port(way.from), &way.pair, received, &self.clock);
-        transmit(&mut way.transmit, &mut burst);
-        if !burst.is_empty() {
-            self.engine.counters().dropped[Drop::TransmitFull.index()].add(burst.len() as u64);
+        let mut stage = self.engine.look_at(&burst, Arrival::Port(way.from), &way.pair, received);
+        if way.owners.only() != Some(self.mailbox.me()) {
+            self.hand_over(index, &mut burst, &mut stage, received);
         }
-        self.telling.flows.tell_ended(&mut self.engine);
-        let residence = self.clock.now().saturating_since(received);
-        self.engine.record_residence(self.clock.rate().attos(residence).nanos());
+        self.rewrite(index, burst, &stage, received);
         count
+    }
+
+    /// Hands the packets of `burst` that others own to them; the rest stays, in its order.
+    fn hand_over(
+        &mut self,
+        index: usize,
+        burst: &mut Burst<R::Packet>,
+        stage: &mut Stage,
+        received: Instant,
+    ) {
+        let owners = &self.ways[index].owners;
+        let (mut ours, mut ours_stage) = (Burst::new(), Stage::new());
+        for (packet, selected) in burst.drain(..).zip(stage.drain(..)) {
+            let owner = selected.as_ref().ok().map(|selected| selected.owner(owners));
+            match (owner, selected) {
+                (Some(owner), Ok(selected)) if owner != self.mailbox.me() => {
+                    let handed = Handed { packet, selected, received, way: place(index) };
+                    self.engine.count_handed_over(self.mailbox.owners.put(owner, handed));
+                }
+                (_, selected) => {
+                    ours.push(packet);
+                    ours_stage.push(selected);
+                }
+            }
+        }
+        (*burst, *stage) = (ours, ours_stage);
+    }
+
+    /// Takes a burst of what each other worker has handed over. Returns how many packets there were.
+    fn take_over(&mut self) -> usize {
+        (0..self.mailbox.receivers.rings()).map(|ring| self.take_over_from(ring)).sum()
+    }
+
+    /// Takes what was received together and lies together in the ring at `ring`, at most a burst.
+    fn take_over_from(&mut self, ring: usize) -> usize {
+        let Some(first) = self.mailbox.receivers.take_if(ring, |_| true) else { return 0 };
+        let (way, received) = (first.way, first.received);
+        let (mut burst, mut stage) = (Burst::new(), Stage::new());
+        let mut next = Some(first);
+        while let Some(Handed { packet, selected, .. }) = next {
+            burst.push(packet);
+            stage.push(Ok(selected));
+            let room = !burst.is_full();
+            let belongs = |handed: &Handed<_>| room && handed.way == way && handed.received == received;
+            next = self.mailbox.receivers.take_if(ring, belongs);
+        }
+        let count = burst.len();
+        self.engine.counters().taken_over.add(count as u64);
+        self.engine.prefetch_buckets(&stage);
+        self.rewrite(way.into(), burst, &stage, received);
+        count
+    }
+
+    /// Does to `burst`, which came by the way at `index`, what `stage` says, and sees to it that it leaves.
+    #[inline]
+    fn rewrite(&mut self, index: usize, mut burst: Burst<R::Packet>, stage: &Stage, received: Instant) {
+        let way = &mut self.ways[index];
+        self.engine.rewrite_all(&mut burst, stage, &way.pair, received, &self.clock);
+        self.telling.flows.tell_ended(&mut self.engine);
+        match &mut way.outlet {
+            Outlet::Queue(queue) => {
+                send(queue, &mut burst, &self.engine);
+                let residence = self.clock.now().saturating_since(received);
+                self.engine.record_residence(self.clock.rate().attos(residence).nanos());
+            }
+            Outlet::Worker(sender) => {
+                for (packet, selected) in burst.into_iter().zip(stage) {
+                    let rule = self.engine.rule_of(selected);
+                    let finished = Finished { packet, rule, received, way: place(index) };
+                    if !self.mailbox.senders.put(*sender, finished) {
+                        self.engine.counters().dropped[Drop::HandOverFull.index()].add(1);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends a burst of what each other worker has finished. Returns how many packets there were.
+    fn send_finished(&mut self) -> usize {
+        (0..self.mailbox.finishers.rings()).map(|ring| self.send_finished_from(ring)).sum()
+    }
+
+    /// Sends what leaves by the same way and lies together in the ring at `ring`, at most a burst.
+    fn send_finished_from(&mut self, ring: usize) -> usize {
+        let Some(first) = self.mailbox.finishers.take_if(ring, |_| true) else { return 0 };
+        let way = first.way;
+        let (mut burst, mut times) = (Burst::new(), ArrayVec::<_, BURST>::new());
+        let mut next = Some(first);
+        while let Some(Finished { packet, rule, received, .. }) = next {
+            burst.push(packet);
+            times.push((rule, received));
+            let room = !burst.is_full();
+            next = self.mailbox.finishers.take_if(ring, |finished| room && finished.way == way);
+        }
+        if let Outlet::Queue(queue) = &mut self.ways[usize::from(way)].outlet {
+            send(queue, &mut burst, &self.engine);
+        }
+        let (now, rate) = (self.clock.now(), self.clock.rate());
+        for &(rule, received) in &times {
+            self.engine.record_residence_of(rule, rate.attos(now.saturating_since(received)).nanos());
+        }
+        times.len()
     }
 
     /// What it does to packets.
@@ -142,15 +294,26 @@ where
     }
 }
 
-/// Sends `burst`, asking again a bounded number of times; leaves in it what was not taken.
-fn transmit<T: Transmit>(port: &mut T, burst: &mut Burst<T::Packet>) {
+/// Sends `burst`, asking again a bounded number of times; drops and counts what was not taken.
+fn send<T: Transmit>(queue: &mut T, burst: &mut Burst<T::Packet>, engine: &Engine<'_>) {
     for _ in 0..=TRANSMIT_RETRIES {
-        port.transmit(burst);
+        queue.transmit(burst);
         if burst.is_empty() {
             return;
         }
         std::hint::spin_loop();
     }
+    engine.counters().dropped[Drop::TransmitFull.index()].add(burst.len() as u64);
+    burst.clear();
+}
+
+/// A way's place as it travels.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "two ways for each of 65,536 pairs at the most, and far fewer cores"
+)]
+fn place(way: usize) -> u16 {
+    way as u16
 }
 
 fn rest(idle: Idle) {

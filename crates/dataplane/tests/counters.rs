@@ -5,7 +5,10 @@
 mod support;
 
 use dataplane::memory::{HEADROOM, HeapPacket, HeapQueue};
-use dataplane::{Action, Arrival, Clock, Engine, Packet, Telling, Way, Worker, flow_talk};
+use dataplane::{
+    Action, Arrival, Clock, Engine, Mailbox, Outlet, Owners, Packet, Telling, Way, Worker, WorkerId,
+    mailboxes,
+};
 use flow::{Settings, Side, Span, WhenFull};
 use pdm::Skip;
 use stats::{Counts, Drop};
@@ -17,9 +20,17 @@ use support::{
 #[test]
 fn every_counter_moves() {
     let mut counts = Counts::default();
-    for scenario in
-        [left_alone, full_table, eviction, answers, numbers, idle_flows, unreported_flows, narrow_port]
-    {
+    for scenario in [
+        left_alone,
+        full_table,
+        eviction,
+        answers,
+        numbers,
+        idle_flows,
+        unreported_flows,
+        narrow_port,
+        two_workers,
+    ] {
         scenario(&mut counts);
     }
     for (name, _, count) in counts.plain_ones() {
@@ -175,16 +186,47 @@ fn narrow_port(counts: &mut Counts) {
     with_engine(4, vec![rule(Action::MEASURE)], |engine, counters, clock| {
         let outgoing = frame(Side::Host, 1, None);
         let receive = HeapQueue::of([&outgoing[..]; 3]);
-        let ways = vec![Way { pair: PAIR, from: Side::Host, receive, transmit: HeapQueue::bounded(1) }];
-        let (flows, _flows) = flow_talk();
-        let (exchange, _intake) = stats::exchange(1);
-        Worker::new(
-            engine,
-            ways,
-            clock,
-            Telling { recorders: exchange, flows, interval: Span::from_ticks(MILLISECOND) },
-        )
-        .step();
+        let ways = vec![Way::alone(PAIR, Side::Host, receive, HeapQueue::bounded(1))];
+        let (telling, _listening) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
+        Worker::new(engine, ways, Mailbox::alone(), clock, telling).step();
         *counts += counters.now();
     });
+}
+
+/// One worker receives everything, and the other owns about half of the flows, of which the ring between them holds two.
+fn two_workers(counts: &mut Counts) {
+    let [first, second] = <[_; 2]>::try_from(mailboxes(2, 2)).ok().unwrap();
+    let frames: Vec<_> = (0..20).map(|port| frame(Side::Host, port, None)).collect();
+    let all = HeapQueue::of(frames.iter().map(Vec::as_slice));
+    with_engine(40, vec![rule(Action::MEASURE)], |engine, first_counters, clock| {
+        let mut receiver = one_of_two(engine, first, clock, all);
+        with_engine(40, vec![rule(Action::MEASURE)], |engine, second_counters, clock| {
+            let mut owner = one_of_two(engine, second, clock, HeapQueue::default());
+            assert_eq!((receiver.step(), owner.step()), (20, 2));
+            let mut both = first_counters.now();
+            both += second_counters.now();
+            assert_eq!((both.handed_over, both.taken_over), (2, 2));
+            assert_eq!(both.packets, both.inserted + both.dropped[Drop::HandOverFull.index()]);
+            *counts += both;
+        });
+    });
+}
+
+type OneOfTwo<'m> = Worker<'m, HeapQueue, HeapQueue, &'m TestClock>;
+
+fn one_of_two<'m>(
+    engine: Engine<'m>,
+    mailbox: Mailbox<HeapPacket>,
+    clock: &'m TestClock,
+    receive: HeapQueue,
+) -> OneOfTwo<'m> {
+    let way = Way {
+        pair: PAIR,
+        from: Side::Host,
+        inlets: vec![receive],
+        outlet: Outlet::Queue(HeapQueue::default()),
+        owners: Owners::by_key(&[0, 1].map(WorkerId::new)).into(),
+    };
+    let (telling, _) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
+    Worker::new(engine, vec![way], mailbox, clock, telling)
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::AtomicBool;
 
 use dataplane::memory::{HeapPacket, HeapQueue};
 use dataplane::{
-    Action, Arrival, Burst, Clock, Idle, Packet, Protocol, Receive, Rule, Telling, Transmit, Way, Worker,
-    flow_talk,
+    Action, Arrival, Burst, Clock, Idle, Mailbox, Packet, Protocol, Receive, Rule, Telling, Transmit, Way,
+    Worker,
 };
 use flow::{Instant, Side, Span};
 use pdm::Skip;
@@ -32,7 +32,7 @@ fn out_with_the_option_and_back_without_it() {
         assert_eq!(counters.inserted.get(), 1);
         assert_eq!((counters.observed.get(), counters.stripped.get()), (1, 1));
         let mut collector = Collector::new(1);
-        collector.fold(engine.recorders_mut());
+        collector.fold(engine.recorders());
         let total = collector.summary(Metric::TotalRtt).unwrap();
         assert_eq!((total.count, total.min_ns / 100_000), (1, 99));
         assert_eq!(collector.summary(Metric::ServerDelay).unwrap().max_ns, 0);
@@ -85,7 +85,7 @@ fn a_rule_that_has_ended_strips_for_its_flows_and_does_nothing_else() {
         assert_eq!(counters.skipped[Skip::NotSelected.index()].get(), 3);
         assert_eq!((counters.observed.get(), counters.stripped.get()), (0, 1));
         let mut collector = Collector::new(1);
-        collector.fold(engine.recorders_mut());
+        collector.fold(engine.recorders());
         assert_eq!(collector.summary(Metric::TotalRtt), None);
     });
 }
@@ -129,27 +129,21 @@ fn a_worker_serves_both_ways_and_ends_clean() {
         let outgoing: Vec<_> = (0..40).map(|port| frame(Side::Host, port, None)).collect();
         let incoming = [frame(Side::Wire, 1, Some(option(1, 7)))];
         let ways = vec![
-            Way {
-                pair: PAIR,
-                from: Side::Host,
-                receive: HeapQueue::of(outgoing.iter().map(Vec::as_slice)),
-                transmit: HeapQueue::default(),
-            },
-            Way {
-                pair: PAIR,
-                from: Side::Wire,
-                receive: HeapQueue::of(incoming.iter().map(Vec::as_slice)),
-                transmit: HeapQueue::default(),
-            },
+            Way::alone(
+                PAIR,
+                Side::Host,
+                HeapQueue::of(outgoing.iter().map(Vec::as_slice)),
+                HeapQueue::default(),
+            ),
+            Way::alone(
+                PAIR,
+                Side::Wire,
+                HeapQueue::of(incoming.iter().map(Vec::as_slice)),
+                HeapQueue::default(),
+            ),
         ];
-        let (flows, _flows) = flow_talk();
-        let (exchange, core) = stats::exchange(1);
-        let mut worker = Worker::new(
-            engine,
-            ways,
-            clock,
-            Telling { recorders: exchange, flows, interval: Span::from_ticks(MILLISECOND) },
-        );
+        let (telling, core) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
+        let mut worker = Worker::new(engine, ways, Mailbox::alone(), clock, telling);
         assert_eq!(worker.step(), 33);
         assert_eq!(worker.step(), 8);
         clock.0.set(MILLISECOND);
@@ -159,7 +153,7 @@ fn a_worker_serves_both_ways_and_ends_clean() {
         assert_eq!((counters.packets.get(), counters.inserted.get()), (41, 40));
         assert_eq!(counters.flows_live.get(), 40);
         let mut collector = Collector::new(1);
-        core.collect(|recorders| collector.fold(recorders));
+        core.recorders.collect(|recorders| collector.fold(recorders));
         assert_eq!(collector.summary(Metric::Residence).unwrap().count, 41);
     });
 }
@@ -187,15 +181,9 @@ fn what_a_port_does_not_take_is_dropped_and_counted_after_some_tries() {
         let outgoing: Vec<_> = (0..10).map(|port| frame(Side::Host, port, None)).collect();
         let mut port = Narrow { room: 4, asked: Cell::new(0) };
         let receive = HeapQueue::of(outgoing.iter().map(Vec::as_slice));
-        let ways = vec![Way { pair: PAIR, from: Side::Host, receive, transmit: &mut port }];
-        let (flows, _flows) = flow_talk();
-        let (exchange, _core) = stats::exchange(0);
-        let mut worker = Worker::new(
-            engine,
-            ways,
-            clock,
-            Telling { recorders: exchange, flows, interval: Span::from_ticks(MILLISECOND) },
-        );
+        let ways = vec![Way::alone(PAIR, Side::Host, receive, &mut port)];
+        let (telling, _core) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
+        let mut worker = Worker::new(engine, ways, Mailbox::alone(), clock, telling);
         worker.step();
         drop(worker);
         assert_eq!(counters.dropped[Drop::TransmitFull.index()].get(), 6);

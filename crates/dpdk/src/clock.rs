@@ -50,12 +50,12 @@ impl Calibrator {
     ///
     /// # Errors
     /// [`Error::NoClock`] when the counter cannot serve as a clock; [`Error::System`].
-    pub fn start() -> Result<(Self, TscClock), Error> {
+    pub fn start() -> Result<Self, Error> {
         let start = read()?;
         thread::sleep(FIRST);
         let best = Calibration::between(start, read()?).ok_or(Error::NoClock)?;
         let rate = Arc::new(AtomicU64::new(best.rate.q32()));
-        Ok((Self { start, best, rate: Arc::clone(&rate) }, TscClock { rate }))
+        Ok(Self { start, best, rate })
     }
 
     /// Measures again, over all the time since the start, and hands the rate to the clocks unless an interruption
@@ -70,6 +70,12 @@ impl Calibrator {
             self.rate.store(found.rate.q32(), Ordering::Relaxed);
         }
         Ok(self.best)
+    }
+
+    /// A clock that shares the rate.
+    #[must_use]
+    pub fn clock(&self) -> TscClock {
+        TscClock { rate: Arc::clone(&self.rate) }
     }
 
     /// The rate in use, and how far it may be off.

@@ -75,6 +75,17 @@ impl Device<'_> {
         Ok(unsafe { info.assume_init() })
     }
 
+    /// The NUMA node the device is on. A virtual one is on none, though its driver names that of the core that plugged it
+    /// in.
+    pub(crate) fn socket(&self, info: &rte_eth_dev_info) -> Option<u32> {
+        // SAFETY: EAL runs; the device is the one that `info` was read of, and the name of its bus a string constant.
+        let (bus, socket) = unsafe {
+            let bus = dpdk_sys::rte_bus_name(dpdk_sys::rte_dev_bus(info.device));
+            (CStr::from_ptr(bus), dpdk_sys::rte_eth_dev_socket_id(self.id))
+        };
+        if bus == c"vdev" { None } else { u32::try_from(socket).ok() }
+    }
+
     /// Runs a step of the setup that returns zero, or a negative error.
     pub(crate) fn try_to(&self, step: &'static str, call: impl FnOnce(u16) -> i32) -> Result<(), Error> {
         let (code, heard) = log::hear(|| call(self.id));

@@ -93,10 +93,22 @@ impl Eal {
         (0..dpdk_sys::RTE_MAX_LCORE).filter(|core| self.takes_worker(*core)).collect()
     }
 
-    pub(crate) fn takes_worker(&self, core: u32) -> bool {
-        // SAFETY: EAL runs; a core beyond its table reads as not enabled.
-        core != self.main_core() && unsafe { dpdk_sys::rte_lcore_is_enabled(core) } == 1
+    /// The NUMA node of a core that EAL was started with; none if its thread may run on several.
+    #[must_use]
+    pub fn socket_of(&self, core: u32) -> Option<u32> {
+        // SAFETY: EAL runs, and the core is in its table.
+        let socket = is_enabled(core).then(|| unsafe { dpdk_sys::rte_lcore_to_socket_id(core) })?;
+        u32::try_from(socket.cast_signed()).ok() // -1 is any
     }
+
+    pub(crate) fn takes_worker(&self, core: u32) -> bool {
+        core != self.main_core() && is_enabled(core)
+    }
+}
+
+fn is_enabled(core: u32) -> bool {
+    // SAFETY: reads EAL's configuration; a core beyond its table reads as not enabled.
+    unsafe { dpdk_sys::rte_lcore_is_enabled(core) == 1 }
 }
 
 impl Drop for Eal {

@@ -39,19 +39,6 @@ pub enum Error {
         /// The device.
         device: String,
     },
-    /// The device has fewer queues than workers would need.
-    #[error(
-        "the device `{device}` has {offered} queues, {asked} are needed: give the pair fewer cores, or the device \
-         more queues (net_af_packet: qpairs={asked})"
-    )]
-    TooFewQueues {
-        /// The device.
-        device: String,
-        /// Queues it has.
-        offered: u16,
-        /// Queues asked for.
-        asked: u16,
-    },
     /// A step of a port's setup failed.
     #[error("the device `{device}` refused to {step}: {said}")]
     Port {

@@ -1,5 +1,6 @@
 //! Ports: opened by device, running until the port and all its queues are dropped.
 
+use std::ffi::CStr;
 use std::mem;
 use std::ptr;
 use std::sync::Arc;
@@ -9,13 +10,13 @@ use dpdk_sys::{rte_eth_conf, rte_eth_dev_info, rte_eth_stats};
 use crate::device::{self, Device};
 use crate::interface::Interface;
 use crate::kernel_drops::KernelDrops;
-use crate::{Eal, Error, Pool, QueuePair};
+use crate::{Eal, Error, Pool, Queues, Spread, Steering, spread};
 
 /// How a port is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortConfig {
-    /// Queue pairs, one for each worker.
-    pub queues: u16,
+    /// Workers that want a receive and a transmit queue of their own, at least 1.
+    pub workers: u16,
     /// Packets a queue holds until they are received; the driver's nearest number is taken.
     pub rx_descriptors: u16,
     /// Packets a queue holds until they are sent; the driver's nearest number is taken.
@@ -24,7 +25,7 @@ pub struct PortConfig {
 
 impl Default for PortConfig {
     fn default() -> Self {
-        Self { queues: 1, rx_descriptors: 1024, tx_descriptors: 1024 }
+        Self { workers: 1, rx_descriptors: 1024, tx_descriptors: 1024 }
     }
 }
 
@@ -52,6 +53,9 @@ pub struct Stats {
 pub struct Port<'eal> {
     device: Arc<Device<'eal>>,
     kernel_drops: KernelDrops,
+    socket: Option<u32>,
+    spread: Spread,
+    steering: Option<Steering>,
 }
 
 impl<'eal> Port<'eal> {
@@ -63,15 +67,18 @@ impl<'eal> Port<'eal> {
     /// is promiscuous as long as the port runs, and no longer even if this process is killed; the flag an operator
     /// may have set there stays as it was. No MTU is changed.
     ///
+    /// There may be fewer queues than workers, and more receive queues: a device whose arguments say how many it has
+    /// gets packets on all of them.
+    ///
     /// # Errors
-    /// [`Error::NoSuchDevice`], [`Error::PortInUse`], [`Error::TooFewQueues`]; [`Error::Port`] with what the driver
-    /// said; [`Error::Interface`]; [`Error::System`].
+    /// [`Error::NoSuchDevice`], [`Error::PortInUse`]; [`Error::Port`] with what the driver said; [`Error::Interface`];
+    /// [`Error::System`].
     pub fn open(
         _eal: &'eal Eal,
         device: &str,
         config: PortConfig,
         pool: &Pool<'eal>,
-    ) -> Result<(Self, Vec<QueuePair<'eal>>), Error> {
+    ) -> Result<(Self, Queues<'eal>), Error> {
         Self::start(Device::open(device)?, config, pool)
     }
 
@@ -79,30 +86,44 @@ impl<'eal> Port<'eal> {
         mut device: Device<'eal>,
         config: PortConfig,
         pool: &Pool<'eal>,
-    ) -> Result<(Self, Vec<QueuePair<'eal>>), Error> {
+    ) -> Result<(Self, Queues<'eal>), Error> {
         let info = device.info()?;
-        let offered = info.max_rx_queues.min(info.max_tx_queues);
-        if config.queues > offered {
-            return Err(Error::TooFewQueues {
-                device: device.name().to_owned(),
-                offered,
-                asked: config.queues,
-            });
-        }
-        configure(&device, &info, config.queues)?;
-        set_up_queues(&device, config, pool)?;
+        let workers = config.workers.max(1);
+        let (rx, tx) = queues_to_open(&info, workers);
+        configure(&device, &info, rx, tx)?;
+        set_up_queues(&device, rx, tx, config, pool)?;
         let interface = kernel_interface(&info)?;
         take_every_frame(&mut device, interface.as_ref())?;
         let kernel_drops = interface.as_ref().map(KernelDrops::on).transpose()?.unwrap_or_default();
+        let (socket, spread) = (device.socket(&info), Spread::of(&device, &info, rx));
+        let steering = Steering::of(&device, &info, spread);
         let device = Arc::new(device);
-        let queues = QueuePair::all(&device, config.queues);
-        Ok((Self { device, kernel_drops }, queues))
+        let queues = Queues::of(&device, rx, tx.min(workers));
+        Ok((Self { device, kernel_drops, socket, spread, steering }, queues))
     }
 
     /// The device's name, without arguments.
     #[must_use]
     pub fn name(&self) -> &str {
         self.device.name()
+    }
+
+    /// The NUMA node the device is on; none if it is virtual or the machine does not say.
+    #[must_use]
+    pub const fn socket(&self) -> Option<u32> {
+        self.socket
+    }
+
+    /// Which queue a packet comes to, where that can be computed.
+    #[must_use]
+    pub const fn steering(&self) -> Option<&Steering> {
+        self.steering.as_ref()
+    }
+
+    /// How received packets are spread over the queues.
+    #[must_use]
+    pub const fn spread(&self) -> Spread {
+        self.spread
     }
 
     /// What was counted. Not for the packet path.
@@ -142,42 +163,59 @@ impl<'eal> Port<'eal> {
     }
 }
 
+/// Drivers whose queues are as many as the device's arguments say (`qpairs=`, `queue_count=`, one per `rx_pcap=`, the
+/// list of rings, `queues=`). What is at the other end uses all of them, opened or not, so an unread one loses packets.
+/// Any other device spreads what it receives over the queues that were opened.
+const NUMBERED_BY_ARGUMENTS: [&CStr; 6] =
+    [c"net_af_packet", c"net_af_xdp", c"net_pcap", c"net_ring", c"net_vhost", c"net_virtio_user"];
+
+/// How many receive and transmit queues to open for `workers`. Drivers that insist on equal numbers (net_af_xdp,
+/// net_tap) offer equal ones, and so they stay.
+fn queues_to_open(info: &rte_eth_dev_info, workers: u16) -> (u16, u16) {
+    let (rx, tx) = (info.max_rx_queues, info.max_tx_queues);
+    if NUMBERED_BY_ARGUMENTS.contains(&device::driver(info)) {
+        return (rx, tx);
+    }
+    (rx.min(workers), tx.min(workers))
+}
+
 /// Asks for the queues, for packets of several segments, and for the hardware to spread flows where it can.
-fn configure(device: &Device<'_>, info: &rte_eth_dev_info, queues: u16) -> Result<(), Error> {
+fn configure(device: &Device<'_>, info: &rte_eth_dev_info, rx: u16, tx: u16) -> Result<(), Error> {
     // SAFETY: a structure of numbers, and of pointers that may be null.
     let mut conf: rte_eth_conf = unsafe { mem::zeroed() };
     conf.txmode.offloads = info.tx_offload_capa & u64::from(dpdk_sys::RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
-    let flows = dpdk_sys::RTE_ETH_RSS_IP
-        | dpdk_sys::RTE_ETH_RSS_TCP
-        | dpdk_sys::RTE_ETH_RSS_UDP
-        | dpdk_sys::RTE_ETH_RSS_SCTP;
-    let spread = info.flow_type_rss_offloads & u64::from(flows);
-    if queues > 1 && spread != 0 {
-        conf.rxmode.mq_mode = dpdk_sys::RTE_ETH_MQ_RX_RSS;
-        conf.rx_adv_conf.rss_conf.rss_hf = spread;
+    if rx > 1 {
+        spread::ask(&mut conf, info);
     }
     // SAFETY: the port is ours and stopped, and the configuration is copied.
-    device.try_to("be configured", |id| unsafe {
-        dpdk_sys::rte_eth_dev_configure(id, queues, queues, &raw const conf)
-    })
+    device
+        .try_to("be configured", |id| unsafe { dpdk_sys::rte_eth_dev_configure(id, rx, tx, &raw const conf) })
 }
 
-fn set_up_queues(device: &Device<'_>, config: PortConfig, pool: &Pool<'_>) -> Result<(), Error> {
-    let (mut rx, mut tx) = (config.rx_descriptors, config.tx_descriptors);
+fn set_up_queues(
+    device: &Device<'_>,
+    rx: u16,
+    tx: u16,
+    config: PortConfig,
+    pool: &Pool<'_>,
+) -> Result<(), Error> {
+    let PortConfig { mut rx_descriptors, mut tx_descriptors, .. } = config;
     // SAFETY: the port is ours, and the numbers are ours to be written.
     device.try_to("adjust its queues", |id| unsafe {
-        dpdk_sys::rte_eth_dev_adjust_nb_rx_tx_desc(id, &raw mut rx, &raw mut tx)
+        dpdk_sys::rte_eth_dev_adjust_nb_rx_tx_desc(id, &raw mut rx_descriptors, &raw mut tx_descriptors)
     })?;
     // SAFETY: EAL runs.
     let socket = unsafe { dpdk_sys::rte_eth_dev_socket_id(device.id()) }.cast_unsigned();
-    for queue in 0..config.queues {
+    for queue in 0..rx {
         // SAFETY: the port is ours and stopped; null asks for the driver's defaults; pools live as long as EAL.
         device.try_to("set up a receive queue", |id| unsafe {
-            dpdk_sys::rte_eth_rx_queue_setup(id, queue, rx, socket, ptr::null(), pool.as_ptr())
+            dpdk_sys::rte_eth_rx_queue_setup(id, queue, rx_descriptors, socket, ptr::null(), pool.as_ptr())
         })?;
+    }
+    for queue in 0..tx {
         // SAFETY: as above.
         device.try_to("set up a transmit queue", |id| unsafe {
-            dpdk_sys::rte_eth_tx_queue_setup(id, queue, tx, socket, ptr::null())
+            dpdk_sys::rte_eth_tx_queue_setup(id, queue, tx_descriptors, socket, ptr::null())
         })?;
     }
     Ok(())

@@ -10,7 +10,15 @@ use dataplane::{Burst, Receive, Transmit};
 use crate::Mbuf;
 use crate::device::Device;
 
-/// The two queues of one number, for one worker.
+/// All queues of a port, to be given out to workers.
+pub struct Queues<'eal> {
+    /// Where packets come from. Each has to be read by someone, or what arrives there is lost.
+    pub rx: Vec<RxQueue<'eal>>,
+    /// Where packets go: at most one for each worker.
+    pub tx: Vec<TxQueue<'eal>>,
+}
+
+/// The two queues of one number.
 pub struct QueuePair<'eal> {
     /// Where packets come from.
     pub rx: RxQueue<'eal>,
@@ -37,16 +45,22 @@ struct Queue<'eal> {
     _not_shared: PhantomData<Cell<()>>,
 }
 
-impl<'eal> QueuePair<'eal> {
-    /// All queue pairs of a started port. To be called once per port: DPDK gives a queue to one thread.
-    pub(crate) fn all(device: &Arc<Device<'eal>>, queues: u16) -> Vec<Self> {
+impl<'eal> Queues<'eal> {
+    /// The first queues of a started port. To be called once per port: DPDK gives a queue to one thread.
+    pub(crate) fn of(device: &Arc<Device<'eal>>, rx: u16, tx: u16) -> Self {
         let queue = |number| Queue {
             port: device.id(),
             number,
             _running: Arc::clone(device),
             _not_shared: PhantomData,
         };
-        (0..queues).map(|number| Self { rx: RxQueue(queue(number)), tx: TxQueue(queue(number)) }).collect()
+        Self { rx: (0..rx).map(queue).map(RxQueue).collect(), tx: (0..tx).map(queue).map(TxQueue).collect() }
+    }
+
+    /// The queues by number, as far as there are both.
+    #[must_use]
+    pub fn pairs(self) -> Vec<QueuePair<'eal>> {
+        self.rx.into_iter().zip(self.tx).map(|(rx, tx)| QueuePair { rx, tx }).collect()
     }
 }
 

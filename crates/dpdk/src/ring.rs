@@ -69,7 +69,7 @@ impl Default for Joint {
 ///
 /// # Errors
 /// [`Error::Ring`] when there is no memory, a name is taken, or a name or capacity too long; [`Error::Port`] when the
-/// net_ring driver refuses; [`Error::TooFewQueues`]; [`Error::ZeroOctet`].
+/// net_ring driver refuses; [`Error::ZeroOctet`].
 pub fn joined<'eal>(
     _eal: &'eal Eal,
     name: &str,
@@ -110,5 +110,6 @@ fn end<'eal>(
     let id = u16::try_from(id).map_err(|_| refused(log::or(heard, last_error)))?;
     let mut device = Device::claim(id, format!("net_ring_{name}"), true)?;
     device.rings = receive.iter().chain(transmit).cloned().collect();
-    Port::start(device, PortConfig { queues, ..PortConfig::default() }, pool)
+    let (port, queues) = Port::start(device, PortConfig { workers: queues, ..PortConfig::default() }, pool)?;
+    Ok((port, queues.pairs()))
 }

@@ -49,7 +49,8 @@ impl Eal {
 }
 
 impl<'scope> Scope<'scope, '_> {
-    /// Runs `work` on `core`, whose thread is pinned to it and known to EAL, so that pools keep a cache for it.
+    /// Runs `work` on `core`, whose thread is pinned to it and known to EAL, so that pools keep a cache for it. A core
+    /// here is one of EAL's: `--lcores` may pin several of them to one processor, which their workers then share.
     ///
     /// # Errors
     /// [`Error::NoWorkerCore`]; [`Error::CoreBusy`] while an earlier worker runs there.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use dataplane::{Burst, Receive, Transmit};
 use dpdk::fanout::Groups;
-use dpdk::{Eal, Interface, Pool, PoolConfig, Port, PortConfig, QueuePair, RxQueue, Stats, cores};
+use dpdk::{Eal, Interface, Pool, PoolConfig, Port, PortConfig, RxQueue, Stats, TxQueue, cores};
 use namespace::ip;
 
 /// Set in the process that is in the namespace.
@@ -48,7 +48,7 @@ fn received_and_dropped_are_all<'eal>(eal: &'eal Eal, pool: &Pool<'eal>) {
     assert_eq!(left.stats().unwrap(), Stats::default());
 
     // Never polled.
-    flood(pool, &mut right_queues[0]);
+    flood(pool, &mut right_queues.tx[0]);
     assert_eq!(arrived(), FLOOD);
     let sender = right.stats().unwrap();
     assert_eq!((sender.opackets, sender.kernel_dropped), (FLOOD, 0), "another port's drops");
@@ -58,26 +58,26 @@ fn received_and_dropped_are_all<'eal>(eal: &'eal Eal, pool: &Pool<'eal>) {
     assert_eq!(left.stats().unwrap(), full, "told twice is counted once");
 
     // Polled too late.
-    drain(&mut left_queues[0].rx);
+    drain(&mut left_queues.rx[0]);
     let drained = left.stats().unwrap();
     assert_eq!((drained.kernel_dropped, drained.imissed), (full.kernel_dropped, 0));
     assert_eq!(drained.ipackets + drained.kernel_dropped, FLOOD, "{drained:?}");
 
     // And again: the count goes on from there.
-    flood(pool, &mut right_queues[0]);
-    drain(&mut left_queues[0].rx);
+    flood(pool, &mut right_queues.tx[0]);
+    drain(&mut left_queues.rx[0]);
     let again = left.stats().unwrap();
     assert_eq!(again.ipackets + again.kernel_dropped, 2 * FLOOD, "{again:?}");
     assert!(again.kernel_dropped > full.kernel_dropped, "{again:?}");
 }
 
 /// Sends frames of many flows from `right`, which go to all sockets of a fan-out group, and waits until they are gone.
-fn flood<'eal>(pool: &Pool<'eal>, right: &mut QueuePair<'eal>) {
+fn flood<'eal>(pool: &Pool<'eal>, right: &mut TxQueue<'eal>) {
     let before = arrived();
     let mut burst = Burst::new();
     for number in 0..FLOOD {
         burst.push(pool.packet(&frame(number)).unwrap());
-        right.tx.transmit(&mut burst);
+        right.transmit(&mut burst);
         assert!(burst.is_empty());
     }
     let deadline = Instant::now() + Duration::from_secs(10);

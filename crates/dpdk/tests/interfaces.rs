@@ -5,6 +5,7 @@
 
 mod namespace;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio, exit};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use dataplane::{Burst, Packet, Receive, Transmit};
 use dpdk::fanout::{Groups, Settled, settle};
-use dpdk::{Eal, Error, HEADROOM, Interface, Pool, PoolConfig, Port, PortConfig, cores};
+use dpdk::{Eal, Error, HEADROOM, Interface, Pool, PoolConfig, Port, PortConfig, Spread, SpreadHash, cores};
 use namespace::ip;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{getpid, getppid};
@@ -68,6 +69,7 @@ fn in_the_namespace() {
 
     let Settled::Here(groups) = settle(&[left]).unwrap() else { panic!("the group was free") };
     frames_pass_and_nothing_is_left_changed(&eal, &pool, groups);
+    both_directions_of_a_flow_come_by_one_queue(&eal, &pool);
     an_operators_promiscuous_flag_stays(&eal, &pool);
     assert_eq!(pool.in_use(), 0);
     println!("net_af_packet: frames, promiscuity and fan-out groups are in order");
@@ -232,12 +234,12 @@ fn frames_pass_and_nothing_is_left_changed<'eal>(eal: &'eal Eal, pool: &Pool<'ea
 
     let frame: Vec<_> = (0..=255).cycle().take(1614).collect();
     let mut burst: Burst<_> = (0..8).map(|_| pool.packet(&frame).unwrap()).collect();
-    left_queues[0].tx.transmit(&mut burst);
+    left_queues.tx[0].transmit(&mut burst);
     assert!(burst.is_empty());
     let deadline = Instant::now() + Duration::from_secs(10);
     let mut arrived = 0;
     while arrived < 8 && Instant::now() < deadline {
-        right_queues[0].rx.receive(&mut burst);
+        right_queues.rx[0].receive(&mut burst);
         for mut packet in burst.drain(..).filter(|packet| packet.bytes() == frame) {
             assert!(packet.headroom() >= HEADROOM);
             packet.grow_front(48).unwrap();
@@ -249,6 +251,57 @@ fn frames_pass_and_nothing_is_left_changed<'eal>(eal: &'eal Eal, pool: &Pool<'ea
     drop((left, right, left_queues, right_queues));
     assert_eq!(promiscuity("left"), ("0".into(), false));
     assert!(ip("link show dev left").contains("mtu 1600"));
+}
+
+/// Flows, each with as many frames of its own in one direction as in the other.
+const FLOWS: u16 = 64;
+
+fn both_directions_of_a_flow_come_by_one_queue<'eal>(eal: &'eal Eal, pool: &Pool<'eal>) {
+    let open = |device| Port::open(eal, device, PortConfig::default(), pool).unwrap();
+    let (left, mut left_queues) = open("net_af_packet0,iface=left,qpairs=2");
+    let (_right, mut right_queues) = open("net_af_packet1,iface=right");
+    assert_eq!((left_queues.rx.len(), left_queues.tx.len()), (2, 1), "one worker, all that it has to read");
+    assert_eq!(left.spread(), Spread::Symmetric { queues: 2, hash: SpreadHash::Kernel });
+
+    let mut burst = Burst::new();
+    for flow in 0..FLOWS {
+        burst.push(pool.packet(&udp([1, 2], [1000 + flow, 9])).unwrap());
+        burst.push(pool.packet(&udp([2, 1], [9, 1000 + flow])).unwrap());
+        right_queues.tx[0].transmit(&mut burst);
+        assert!(burst.is_empty());
+    }
+    let frames = usize::from(2 * FLOWS);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut flows = [Vec::new(), Vec::new()];
+    while flows.iter().map(Vec::len).sum::<usize>() < frames && Instant::now() < deadline {
+        for (queue, flows) in left_queues.rx.iter_mut().zip(&mut flows) {
+            queue.receive(&mut burst);
+            flows.extend(burst.drain(..).filter_map(|packet| flow_of(packet.bytes())));
+        }
+    }
+    assert_eq!(flows.iter().map(Vec::len).sum::<usize>(), frames);
+    let [first, second] = flows.map(BTreeSet::from_iter);
+    assert!(!first.is_empty() && !second.is_empty(), "one queue has them all");
+    assert_eq!(first.len() + second.len(), usize::from(FLOWS), "a flow came by both");
+    drop((left, left_queues));
+}
+
+/// UDP over IPv6, from one of two hosts and ports to the other.
+fn udp(hosts: [u8; 2], ports: [u16; 2]) -> Vec<u8> {
+    let mut frame = [&[2; 12][..], &[0x86, 0xdd, 0x60, 0, 0, 0, 0, 8, 17, 64]].concat();
+    for host in hosts {
+        frame.extend([0xfd; 15]);
+        frame.push(host);
+    }
+    frame.extend(ports.iter().flat_map(|port| port.to_be_bytes()));
+    frame.extend([0, 8, 0, 0]);
+    frame
+}
+
+/// The flow's own port, whichever way the frame goes; none for what the kernel sends by itself.
+fn flow_of(frame: &[u8]) -> Option<u16> {
+    let [source, destination] = [54, 56].map(|at| u16::from_be_bytes([frame[at], frame[at + 1]]));
+    (frame[20] == 17).then_some(source.max(destination))
 }
 
 fn an_operators_promiscuous_flag_stays<'eal>(eal: &'eal Eal, pool: &Pool<'eal>) {

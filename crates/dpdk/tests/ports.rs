@@ -4,12 +4,16 @@
 #![allow(unsafe_code, reason = "the accessors are compared with DPDK's functions")]
 
 use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dataplane::{BURST, Burst, NoHeadroom, Packet, Receive, Transmit};
 use dpdk::{
-    Eal, Error, HEADROOM, Joint, Mbuf, Pool, PoolConfig, Port, PortConfig, Stats, cores, free, joined,
+    Eal, Error, HEADROOM, Joint, Mbuf, Pool, PoolConfig, Port, PortConfig, Spread, SpreadHash, Stats, cores,
+    free, joined,
 };
 use pcap_file::pcap::{PcapPacket, PcapReader, PcapWriter};
 
@@ -20,7 +24,7 @@ const BUFFERS: u32 = 511;
 fn one_eal() {
     let cores = cores::usable().unwrap();
     let (first, last) = (cores[0], cores[cores.len() - 1]);
-    let lcores = format!("--lcores=0@{first},1@{last}");
+    let lcores = format!("--lcores=0@{first},1@{last},2@{last}");
     let prefix = format!("--file-prefix=pdmline-ports-{}", std::process::id());
     let eal = Eal::init(&["--no-huge", "-m", "256", "--no-pci", &lcores, &prefix]).unwrap();
 
@@ -34,9 +38,13 @@ fn one_eal() {
     what_is_on_the_way_returns_to_its_pool(&eal);
     queues_outlive_their_port(&eal);
     null_gives_and_takes(&eal);
+    a_driver_that_can_hashes_both_directions_alike(&eal);
     captures_are_read_and_written(&eal);
+    a_queue_by_argument_is_opened_whoever_wants_it(&eal);
     devices_that_cannot_be_used_say_why(&eal);
+    memory_can_be_near_a_core(&eal, [first, last]);
     workers_borrow_return_and_panic(&eal);
+    two_workers_share_a_processor(&eal, last);
 }
 
 fn pool<'eal>(eal: &'eal Eal, name: &str) -> Pool<'eal> {
@@ -145,6 +153,8 @@ fn packets_cross_byte_for_byte_and_are_counted(eal: &Eal) {
     let [(port_a, mut a), (port_b, mut b)] = joined(eal, "cross", joint, [&pool, &pool]).unwrap();
     assert_eq!((a.len(), b.len(), port_a.name()), (2, 2, "net_ring_cross-a"));
     assert!(port_a.link_is_up());
+    assert_eq!(port_a.socket(), None);
+    assert_eq!(port_a.spread(), Spread::Unknown { queues: 2 });
 
     let mut burst = frames(&pool, 0..3);
     a[0].tx.transmit(&mut burst);
@@ -213,9 +223,9 @@ fn queues_outlive_their_port(eal: &Eal) {
     let (port, mut queues) = Port::open(eal, "net_null_outlive", PortConfig::default(), &pool).unwrap();
     drop(port);
     let mut burst = Burst::new();
-    queues[0].rx.receive(&mut burst);
+    queues.rx[0].receive(&mut burst);
     assert_eq!(burst.len(), BURST);
-    let mut moved = queues.remove(0).tx;
+    let mut moved = queues.tx.remove(0);
     std::thread::scope(|scope| scope.spawn(move || moved.transmit(&mut burst)).join().unwrap());
     drop(queues);
     assert_eq!(pool.in_use(), 0);
@@ -223,18 +233,20 @@ fn queues_outlive_their_port(eal: &Eal) {
 
 fn null_gives_and_takes(eal: &Eal) {
     let pool = pool(eal, "null");
-    let config = PortConfig { queues: 2, ..PortConfig::default() };
+    let config = PortConfig { workers: 3, ..PortConfig::default() };
     let (port, mut queues) = Port::open(eal, "net_null0,size=90", config, &pool).unwrap();
     let again = Port::open(eal, "net_null0", config, &pool).err().unwrap();
     assert_eq!(again.to_string(), "the device `net_null0` is open already: name it for one port only");
+    assert_eq!((queues.rx.len(), queues.tx.len()), (3, 3));
     let mut burst = Burst::new();
-    queues[1].rx.receive(&mut burst);
+    queues.rx[2].receive(&mut burst);
     assert!(burst.len() == BURST && burst.iter().all(|packet| packet.wire_len() == 90));
     assert_eq!(burst[0].headroom(), HEADROOM);
     burst.truncate(30);
-    queues[0].tx.transmit(&mut burst);
+    queues.tx[0].transmit(&mut burst);
     assert!(burst.is_empty());
     assert_eq!(port.mtu().unwrap(), 1500);
+    assert_eq!(port.socket(), None, "net_null says that of the main core");
     let Stats { ipackets, opackets, .. } = port.stats().unwrap();
     assert_eq!((ipackets, opackets), (32, 30));
     drop((port, queues));
@@ -242,31 +254,45 @@ fn null_gives_and_takes(eal: &Eal) {
     drop(Port::open(eal, "net_null0,size=64", config, &pool).unwrap()); // plugged out, it can be plugged in again
 }
 
+fn a_driver_that_can_hashes_both_directions_alike(eal: &Eal) {
+    let pool = pool(eal, "spread");
+    let config = PortConfig { workers: 4, ..PortConfig::default() };
+    let (port, queues) = Port::open(eal, "net_null_spread", config, &pool).unwrap();
+    assert_eq!(port.spread(), Spread::Symmetric { queues: 4, hash: SpreadHash::AddressesAndPorts });
+    let (mut number, mut key) = (0, [0_u8; 40]);
+    // SAFETY: EAL runs, the name is a C string, and number and key are written during the calls; net_null's key has
+    // 40 octets.
+    let told = unsafe {
+        assert_eq!(dpdk_sys::rte_eth_dev_get_port_by_name(c"net_null_spread".as_ptr(), &raw mut number), 0);
+        let mut told: dpdk_sys::rte_eth_rss_conf = std::mem::zeroed();
+        (told.rss_key, told.rss_key_len) = (key.as_mut_ptr(), 40);
+        dpdk_sys::rte_eth_dev_rss_hash_conf_get(number, &raw mut told)
+    };
+    assert_eq!((told, key.as_slice()), (0, [0x6d, 0x5a].repeat(20).as_slice()));
+    let steering = port.steering().unwrap();
+    assert!(steering.ports && steering.table.len() == 128, "{steering:?}");
+    assert!(steering.table.iter().all(|queue| *queue < 4), "{steering:?}");
+    drop((port, queues));
+
+    let (port, _queues) = Port::open(eal, "net_null_spread", PortConfig::default(), &pool).unwrap();
+    assert_eq!((port.spread(), port.steering()), (Spread::OneQueue, None));
+}
+
 fn captures_are_read_and_written(eal: &Eal) {
     let folder = tempfile::tempdir().unwrap();
     let [input, output] = ["in.pcap", "out.pcap"].map(|name| folder.path().join(name));
-    let mut writer = PcapWriter::new(File::create(&input).unwrap()).unwrap();
-    for number in 0..5 {
-        let data = frame(number);
-        let length = u32::try_from(data.len()).unwrap();
-        writer.write_packet(&PcapPacket::new(Duration::ZERO, length, &data)).unwrap();
-    }
-    drop(writer);
-
+    capture(&input, 0..5);
     let pool = pool(eal, "pcap");
     let device = format!("net_pcap0,rx_pcap={},tx_pcap={}", input.display(), output.display());
-    let few = Port::open(eal, &device, PortConfig { queues: 3, ..PortConfig::default() }, &pool);
-    let few = few.err().unwrap().to_string();
-    assert!(few.starts_with("the device `net_pcap0` has 1 queues, 3 are needed: "), "{few}");
     let (port, mut queues) = Port::open(eal, &device, PortConfig::default(), &pool).unwrap();
     let mut burst = Burst::new();
-    queues[0].rx.receive(&mut burst);
+    queues.rx[0].receive(&mut burst);
     assert_frames(&burst, 0..5);
     for packet in &mut burst {
         packet.grow_front(2).unwrap();
         packet.bytes_mut()[..2].copy_from_slice(&[0xaa, 0xbb]);
     }
-    queues[0].tx.transmit(&mut burst);
+    queues.tx[0].transmit(&mut burst);
     let Stats { ipackets, opackets, oerrors, .. } = port.stats().unwrap();
     assert_eq!((ipackets, opackets, oerrors), (5, 5, 0));
     drop((port, queues));
@@ -278,6 +304,39 @@ fn captures_are_read_and_written(eal: &Eal) {
         assert_eq!(*written.data, [&[0xaa, 0xbb][..], &frame(number)].concat());
     }
     assert!(reader.next_packet().is_none());
+}
+
+/// Writes frames into a capture.
+fn capture(path: &Path, numbers: Range<u8>) {
+    let mut writer = PcapWriter::new(File::create(path).unwrap()).unwrap();
+    for number in numbers {
+        let data = frame(number);
+        let length = u32::try_from(data.len()).unwrap();
+        writer.write_packet(&PcapPacket::new(Duration::ZERO, length, &data)).unwrap();
+    }
+}
+
+fn a_queue_by_argument_is_opened_whoever_wants_it(eal: &Eal) {
+    let folder = tempfile::tempdir().unwrap();
+    let [left, right] = ["left.pcap", "right.pcap"].map(|name| folder.path().join(name));
+    capture(&left, 0..5);
+    capture(&right, 5..9);
+    let pool = pool(eal, "several");
+    let device = format!("net_pcap_several,rx_pcap={},rx_pcap={}", left.display(), right.display());
+    for (workers, tx) in [(1, 1), (2, 2), (3, 2)] {
+        let config = PortConfig { workers, ..PortConfig::default() };
+        let (port, mut queues) = Port::open(eal, &device, config, &pool).unwrap();
+        assert_eq!((queues.rx.len(), queues.tx.len()), (2, tx), "for {workers} workers");
+        let mut burst = Burst::new();
+        for queue in &mut queues.rx {
+            queue.receive(&mut burst);
+        }
+        assert_frames(&burst, 0..9);
+        queues.tx[0].transmit(&mut burst);
+        let Stats { ipackets, opackets, .. } = port.stats().unwrap();
+        assert_eq!((ipackets, opackets), (9, 9));
+    }
+    assert_eq!(pool.in_use(), 0);
 }
 
 fn devices_that_cannot_be_used_say_why(eal: &Eal) {
@@ -296,9 +355,40 @@ fn devices_that_cannot_be_used_say_why(eal: &Eal) {
     assert!(refused("net\0null").contains("zero octet"));
 }
 
+fn memory_can_be_near_a_core(eal: &Eal, processors: [u32; 2]) {
+    for (core, processor) in (0_u8..).zip(processors) {
+        let socket = eal.socket_of(core.into());
+        assert_eq!(socket, Some(node_of(processor)));
+        let near = PoolConfig { buffers: BUFFERS, socket, ..PoolConfig::default() };
+        let near = Pool::new(eal, &format!("near{core}"), near).unwrap();
+        assert_eq!(near.packet(&frame(core)).unwrap().bytes(), frame(core));
+    }
+    assert_eq!([3, 128, u32::MAX].map(|core| eal.socket_of(core)), [None; 3]);
+}
+
+/// The NUMA node of a processor, as the kernel has it; 0 if it has none.
+fn node_of(processor: u32) -> u32 {
+    let entries = std::fs::read_dir(format!("/sys/devices/system/cpu/cpu{processor}")).unwrap();
+    let mut names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.find_map(|name| name.strip_prefix("node")?.parse().ok()).unwrap_or(0)
+}
+
+/// The first cannot end before the second has begun.
+fn two_workers_share_a_processor(eal: &Eal, processor: u32) {
+    assert_eq!(eal.worker_cores(), [1, 2]);
+    let both = Barrier::new(2);
+    let ran_on = eal.scope(|scope| {
+        let work = || {
+            both.wait();
+            cores::usable().unwrap()
+        };
+        [1, 2].map(|core| scope.launch(core, work).unwrap()).map(|worker| worker.join().unwrap())
+    });
+    assert_eq!(ran_on, [[processor], [processor]]);
+}
+
 fn workers_borrow_return_and_panic(eal: &Eal) {
     let (count, core) = (AtomicU32::new(0), 1);
-    assert_eq!(eal.worker_cores(), [core]);
     let sum = eal.scope(|scope| {
         let worker = scope.launch(core, || {
             while count.load(Ordering::Relaxed) == 0 {
@@ -309,7 +399,7 @@ fn workers_borrow_return_and_panic(eal: &Eal) {
         let worker = worker.unwrap();
         let busy = scope.launch(core, || ()).err().unwrap().to_string();
         assert_eq!(busy, "core 1 is busy: one worker per core");
-        for wrong in [0, 2, 127, 128, u32::MAX] {
+        for wrong in [0, 3, 127, 128, u32::MAX] {
             let refused = scope.launch(wrong, || ()).err().unwrap();
             assert!(matches!(refused, Error::NoWorkerCore { main: 0, .. }), "{refused}");
         }

@@ -207,7 +207,7 @@ fn a_record_tells_what_a_flow_has_been_through() {
         let [record] = records[..] else { panic!("{records:?}") };
         assert_eq!((record.key, record.sent, record.received, record.lost), (key(1), 1, 3, 3));
         // In steps of 2^24 ns, which 5 s are no multiple of.
-        assert_eq!(record.age, Span::from_ticks(5 * SECOND >> 24 << 24));
+        assert_eq!(record.age, Span::from_ticks(((5 * SECOND) >> 24) << 24));
         assert_eq!(record.idle, Span::from_ticks(2 * SECOND));
         let (network, server) = (record.network_rtt.unwrap(), record.server_delay.unwrap());
         assert_eq!(network.recent_ns.next_multiple_of(1_000_000), 2 * SECOND + 1_000_000);

@@ -164,7 +164,7 @@ impl Replay<'_> {
     fn into_report(mut self) -> Report {
         self.engine.sweep(Instant::default(), 0, None);
         let mut collector = Collector::new(1);
-        collector.fold(self.engine.recorders_mut());
+        collector.fold(self.engine.recorders());
         let (first, last) = self.span.unwrap_or_default();
         Report::new(&self.engine.counters().now(), &collector, Duration::from_nanos(last - first))
     }

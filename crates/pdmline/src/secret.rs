@@ -8,13 +8,21 @@ use flow::{KeyHasher, PsnStart};
 /// # Errors
 /// When the system has no random octets.
 pub(crate) fn hasher() -> anyhow::Result<KeyHasher> {
+    Ok(KeyHasher::new(words()?))
+}
+
+/// A secret that nobody knows.
+///
+/// # Errors
+/// When the system has no random octets.
+pub(crate) fn words() -> anyhow::Result<[u64; 4]> {
     let octets = random::<32>()?;
     let (words, _) = octets.as_chunks::<8>();
     let mut secret = [0; 4];
     for (place, word) in secret.iter_mut().zip(words) {
         *place = u64::from_ne_bytes(*word);
     }
-    Ok(KeyHasher::new(secret))
+    Ok(secret)
 }
 
 /// Numbers of new flows that nobody can guess.

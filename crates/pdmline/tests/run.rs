@@ -3,13 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail them too")]
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pcap_file::pcap::PcapReader;
@@ -74,6 +77,14 @@ impl Instance {
         Self::new(name, &port(0, "host", host), &port(1, "wire", wire))
     }
 
+    /// With a second pair, on the same core.
+    fn and_between(self, host: &str, wire: &str) -> Self {
+        let core = dpdk::cores::usable().unwrap().last().copied().unwrap();
+        let pair =
+            format!("[[pair]]\nhost = \"{host}\"\nwire = \"{wire}\"\nmtu = 1500\ncores = [{core}]\n[[rule]]");
+        self.with("[[rule]]", &pair)
+    }
+
     /// With `to` in place of `from` in its configuration.
     fn with(mut self, from: &str, to: &str) -> Self {
         assert!(self.toml.contains(from), "{from:?} is not in the configuration");
@@ -110,18 +121,24 @@ impl Instance {
 
     /// Starts it, and returns when it runs.
     fn start(&self) -> Running {
+        self.start_writing_to(Stdio::null())
+    }
+
+    /// As [`Instance::start`], with this standard output.
+    fn start_writing_to(&self, stdout: impl Into<Stdio>) -> Running {
         let log = fs::File::create(self.path("log")).unwrap();
-        let mut command = self.command(&["--report", "report.json"]);
-        let mut running = Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        let mut command = self.command(&["--report", "report.json", "--interval", "200ms"]);
+        let mut running = Running(command.stdout(stdout).stderr(log).spawn().unwrap());
         wait_for(|| {
-            assert!(
-                running.0.try_wait().unwrap().is_none(),
-                "{}",
-                fs::read_to_string(self.path("log")).unwrap()
-            );
-            fs::read_to_string(self.path("log")).unwrap().contains("running\n")
+            assert!(running.0.try_wait().unwrap().is_none(), "{}", self.said());
+            self.said().contains("running\n")
         });
         running
+    }
+
+    /// All that it has said since it was started.
+    fn said(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap()
     }
 
     /// What it complains of, in one line, after starting in vain.
@@ -173,7 +190,7 @@ fn wait_for(mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < PATIENCE, "it takes too long");
-        std::thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -289,14 +306,9 @@ fn a_second_appliance_takes_out_what_the_first_put_in() {
 #[test]
 fn one_worker_serves_all_pairs_of_its_core() {
     let one = Instance::between("pairs", &vector("insert-headers.in.pcap"), Path::new("empty.pcap"));
-    let core = dpdk::cores::usable().unwrap().last().copied().unwrap();
-    let second = format!(
-        "[[pair]]\nhost = \"net_pcap2,rx_pcap={},tx_pcap=host2.pcap\"\n\
-         wire = \"net_pcap3,rx_pcap=empty.pcap,tx_pcap=wire2.pcap\"\nmtu = 1500\ncores = [{core}]\n[[rule]]",
-        vector("insert-headers.in.pcap").display()
-    );
-    let report = one.with("[[rule]]", &second);
-    let (report, one) = (report.report(), report);
+    let host = format!("net_pcap2,rx_pcap={},tx_pcap=host2.pcap", vector("insert-headers.in.pcap").display());
+    let one = one.and_between(&host, "net_pcap3,rx_pcap=empty.pcap,tx_pcap=wire2.pcap");
+    let report = one.report();
     assert_eq!(report["packets"], 40);
     assert_eq!(report["flows"], 10, "a pair's flows are its own");
     assert_eq!(frames(&one.path("wire2.pcap")).len(), 20);
@@ -355,7 +367,7 @@ fn get(port: u16, path: &str) -> String {
 fn results_leave_each_interval_while_it_runs() {
     let port = free_port();
     let export = format!(
-        "[export]\ninterval = \"100ms\"\nopenmetrics = \"127.0.0.1:{port}\"\nhlog = \"delays.hlog\"\n\
+        "[export]\ninterval = \"100ms\"\nopenmetrics = \"127.0.0.1:{port}\"\nprefixes = 48\nhlog = \"delays.hlog\"\n\
          json = \"lines.jsonl\"\n[poll]"
     );
     let appliance = Instance::new("export", "net_null0", "net_null1").with("[poll]", &export);
@@ -369,6 +381,8 @@ fn results_leave_each_interval_while_it_runs() {
     assert!(!packets.ends_with(" 0"), "{packets}");
     assert!(metrics.contains("dpdk_version=\"DPDK 2"), "{metrics}");
     assert!(metrics.contains("pdmline_residence_seconds_count"), "{metrics}");
+    let other = "\npdmline_prefix_network_rtt_seconds_count{prefix=\"other\"} 0\n";
+    assert!(metrics.contains(other), "{metrics}");
 
     let third: Value = serde_json::from_str(lines().lines().nth(2).unwrap()).unwrap();
     assert!(third["packets"].as_u64().unwrap() > 0, "{third}");
@@ -380,6 +394,104 @@ fn results_leave_each_interval_while_it_runs() {
     wait_for(|| lines().lines().count() >= 1);
     assert_eq!(end(running, Signal::SIGTERM), Some(0));
     assert!(lines().ends_with('\n'));
+}
+
+/// An instance with packets without end, whose JSON lines go to standard output.
+fn flood_into_standard_output(name: &str) -> Instance {
+    let export = "[export]\ninterval = \"100ms\"\njson = \"-\"\n[poll]";
+    Instance::new(name, "net_null0", "net_null1").with("[poll]", export)
+}
+
+/// A pipe that holds as little as it can: a few lines.
+fn narrow_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    (reader, writer)
+}
+
+const LEFT_OUT: &str = "cannot write the JSON lines to standard output fast enough: lines are left out\n";
+
+#[test]
+fn a_reader_that_never_reads_keeps_nothing_waiting_but_its_lines() {
+    let appliance = flood_into_standard_output("unread");
+    let (_reader, writer) = narrow_pipe();
+    let running = appliance.start_writing_to(writer);
+    wait_for(|| appliance.said().contains(LEFT_OUT));
+    let summaries = || appliance.said().matches("packets ").count();
+    let before = summaries();
+    wait_for(|| summaries() >= before + 3);
+    assert_eq!(end(running, Signal::SIGTERM), Some(0));
+    let said = appliance.said();
+    assert_eq!(said.matches(LEFT_OUT).count(), 1, "{said}");
+    let lost = "cannot write the JSON lines to standard output in time: the last lines are lost\n";
+    assert!(said.ends_with(lost), "{said}");
+    assert!(appliance.read_report()["packets"].as_u64().unwrap() > 1000);
+}
+
+/// Tests that the lines of `flows`, all of them still there at the end and none of a native host, tell what `report` does.
+fn check_flows(flows: &[Value], report: &Value) {
+    let sum = |count: &str| flows.iter().map(|flow| flow[count].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(report["flows"], flows.len());
+    assert_eq!(report["inserted"], sum("sent"));
+    assert_eq!(report["observed"].as_u64().unwrap() + report["plain"].as_u64().unwrap(), sum("received"));
+    assert_eq!(report["loss"]["lost"], sum("lost"));
+    assert!(flows.iter().all(|flow| flow["ending"] == "shutdown"), "{flows:?}");
+}
+
+/// Tests that the JSON lines of all intervals together tell what the report does.
+fn check_sums(lines: &str, report: &Value) {
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let (flows, lines): (Vec<_>, Vec<_>) = lines.partition(|line| line["type"] == "flow");
+    check_flows(&flows, report);
+    let report_of = |count: &str| if count == "flows_created" { &report["flows"] } else { &report[count] };
+    for count in ["packets", "inserted", "observed", "stripped", "plain", "flows_created", "never_sent"] {
+        let sum: u64 = lines.iter().map(|line| line[count].as_u64().unwrap()).sum();
+        assert_eq!(report_of(count), sum, "{count}");
+    }
+    let mut skipped = BTreeMap::<&str, u64>::new();
+    let mut samples = BTreeMap::<&str, u64>::new();
+    for line in &lines {
+        for (reason, count) in line["skipped"].as_object().unwrap() {
+            *skipped.entry(reason).or_default() += count.as_u64().unwrap();
+        }
+        let rules = line["rules"].as_object().unwrap().values().chain([&line["unselected"]]);
+        for (metric, summary) in rules.flat_map(|delays| delays.as_object().unwrap()) {
+            *samples.entry(metric).or_default() += summary["count"].as_u64().unwrap();
+        }
+    }
+    assert_eq!(report["skipped"], json!(skipped));
+    let metrics = report["metrics"].as_object().unwrap().iter();
+    let counts = metrics.map(|(metric, summary)| (metric.as_str(), summary["count"].as_u64().unwrap()));
+    assert_eq!(samples, counts.collect());
+}
+
+#[test]
+fn the_lines_of_all_intervals_add_up_to_the_report() {
+    let appliance =
+        Instance::between("sums", &vector("insert-headers.in.pcap"), &vector("strip-headers.in.pcap"))
+            .and_between("net_null0", "net_null1")
+            .with("[poll]", "[export]\ninterval = \"300ms\"\njson = \"lines.jsonl\"\n[poll]");
+    let running = appliance.start();
+    let lines = || fs::read_to_string(appliance.path("lines.jsonl")).unwrap();
+    wait_for(|| lines().lines().count() >= 3);
+    assert_eq!(end(running, Signal::SIGTERM), Some(0));
+    let report = appliance.read_report();
+    assert_eq!((&report["inserted"], &report["never_sent"]), (&json!(18), &json!(7)));
+    check_sums(&lines(), &report);
+}
+
+#[test]
+fn a_reader_that_rests_misses_lines_and_no_packets() {
+    let appliance = flood_into_standard_output("rests");
+    let (mut reader, writer) = narrow_pipe();
+    let running = appliance.start_writing_to(writer);
+    wait_for(|| appliance.said().contains(LEFT_OUT));
+    let rested = thread::spawn(move || {
+        let mut lines = String::new();
+        reader.read_to_string(&mut lines).map(|_| lines)
+    });
+    assert_eq!(end(running, Signal::SIGTERM), Some(0));
+    check_sums(&rested.join().unwrap().unwrap(), &appliance.read_report());
 }
 
 #[test]

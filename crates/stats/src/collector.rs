@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::recorder::{LONGEST_NANOS, Recorder, SIGNIFICANT_DIGITS};
+use crate::recorder::RuleRecorder;
 use crate::{Metric, Recorders, RuleId};
 
 /// A histogram for each rule and metric, and for the packets that no rule selects.
@@ -48,14 +48,14 @@ impl Collector {
     /// Nothing recorded yet for `rules` rules.
     #[must_use]
     pub fn new(rules: usize) -> Self {
-        Self((0..=rules).map(|_| std::array::from_fn(|_| empty())).collect())
+        Self((0..=rules).map(|_| std::array::from_fn(|_| RuleRecorder::empty_histogram())).collect())
     }
 
     /// Adds what `recorders` hold, which were made for as many rules.
     pub fn fold(&mut self, recorders: &Recorders) {
         for (histograms, recorders) in self.0.iter_mut().zip(recorders.by_rule()) {
             for (histogram, recorder) in histograms.iter_mut().zip(recorders) {
-                fold(histogram, recorder);
+                recorder.fold_into(histogram);
             }
         }
     }
@@ -82,25 +82,12 @@ impl Collector {
     /// What there is of `metric` over all rules; `None` without samples.
     #[must_use]
     pub fn summary(&self, metric: Metric) -> Option<Summary> {
-        let mut all = empty();
+        let mut all = RuleRecorder::empty_histogram();
         for histograms in &self.0 {
             // As in `add`.
             let _ = all.add(&histograms[metric.index()]);
         }
         Summary::of(&all)
-    }
-}
-
-/// A histogram of the recorders' bounds and digits.
-#[expect(clippy::expect_used, reason = "constant bounds, which every test here tries")]
-fn empty() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LONGEST_NANOS, SIGNIFICANT_DIGITS).expect("constant bounds")
-}
-
-fn fold(histogram: &mut Histogram<u64>, recorder: &Recorder) {
-    for (nanos, count) in recorder.recorded() {
-        // Never above the longest, so that nothing is clamped here.
-        histogram.saturating_record_n(nanos, count.into());
     }
 }
 

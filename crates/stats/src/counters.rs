@@ -10,11 +10,13 @@ use pdm::Skip;
 pub enum Drop {
     /// The port it was to leave by took no more, however often it was asked.
     TransmitFull,
+    /// The ring to the worker that was to go on with it was full.
+    HandOverFull,
 }
 
 impl Drop {
     /// All reasons.
-    pub const ALL: [Self; 1] = [Self::TransmitFull];
+    pub const ALL: [Self; 2] = [Self::TransmitFull, Self::HandOverFull];
 
     /// The reason's place in [`Drop::ALL`].
     #[must_use]
@@ -27,6 +29,7 @@ impl Drop {
     pub const fn name(self) -> &'static str {
         match self {
             Self::TransmitFull => "transmit_full",
+            Self::HandOverFull => "hand_over_full",
         }
     }
 }
@@ -137,6 +140,10 @@ counters! {
     stripped,
     /// Packets from the wire that were selected and had no option.
     plain,
+    /// Packets handed to the worker that owns their flow.
+    handed_over,
+    /// Packets taken from workers that do not own their flow.
+    taken_over,
     /// Flows that were created.
     flows_created,
     /// Flows that ended for idleness.

@@ -1,5 +1,6 @@
 //! What can be wrong with what this crate is asked for.
 
+use crate::PrefixBook;
 use crate::openmetrics::Buckets;
 
 /// What can be wrong.
@@ -14,5 +15,11 @@ pub enum Error {
     BucketsPerDecade {
         /// What was asked for.
         per_decade: u8,
+    },
+    /// No bits would be everybody; too many tell the hosts of one network apart.
+    #[error("a prefix of {bits} bits: choose {} to {}", PrefixBook::BITS.start(), PrefixBook::BITS.end())]
+    PrefixBits {
+        /// What was asked for.
+        bits: u8,
     },
 }

@@ -26,11 +26,11 @@ pub struct Intake {
     empty: Queue,
 }
 
-/// Both ends of an exchange with empty sets for `rules` rules in it.
+/// Both ends of an exchange with copies of `set` in it, which holds no samples yet.
 #[must_use]
-pub fn exchange(rules: usize) -> (Exchange, Intake) {
+pub fn exchange(set: &Recorders) -> (Exchange, Intake) {
     let (full, empty) = (Arc::new(ArrayQueue::new(SPARE_SETS)), Arc::new(ArrayQueue::new(SPARE_SETS)));
-    while empty.push(Recorders::new(rules)).is_ok() {}
+    while empty.push(set.clone()).is_ok() {}
     (Exchange { full: Arc::clone(&full), empty: Arc::clone(&empty) }, Intake { full, empty })
 }
 
@@ -67,8 +67,8 @@ mod tests {
 
     #[test]
     fn a_late_core_costs_no_sample() {
-        let (worker, core) = exchange(1);
         let mut recorders = Recorders::new(1);
+        let (worker, core) = exchange(&recorders);
         for nanos in 1..=10 {
             recorders.record(RuleId::default(), Metric::TotalRtt, nanos);
             worker.swap(&mut recorders);

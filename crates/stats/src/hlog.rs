@@ -102,6 +102,7 @@ mod tests {
             rules: vec!["a lab, ours".into(), "silent".into()],
             total: interval.clone(),
             interval,
+            prefixes: None,
             clock_error_ppb: 0,
         }
     }

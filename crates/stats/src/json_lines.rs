@@ -100,6 +100,7 @@ mod tests {
             rules: vec!["lab".into(), "silent \"one\"".into()],
             total: Collector::new(2),
             interval,
+            prefixes: None,
             clock_error_ppb: 0,
         }
     }

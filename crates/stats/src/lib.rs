@@ -2,7 +2,8 @@
 //!
 //! A worker owns one [`Recorders`] and writes one block of [`Counters`]; neither is locked, shared between workers, or
 //! allocated after start. The [`StatsCore`] takes in what they handed over, and makes [`Snapshot`]s and [`Report`]s of it.
-//! This crate knows no packets, flows or clocks: a delay comes in as nanoseconds, an event as a counter's name.
+//! This crate knows no packets, flows or clocks: a delay comes in as nanoseconds, an event as a counter's name, a remote end
+//! as its address.
 
 #![forbid(unsafe_code)]
 
@@ -14,7 +15,10 @@ mod hlog;
 mod json_lines;
 mod metric;
 pub mod openmetrics;
+mod prefix;
+mod prefix_collector;
 mod recorder;
+mod recorders;
 mod report;
 mod rule;
 mod snapshot;
@@ -27,7 +31,9 @@ pub use exchange::{Exchange, Intake, exchange};
 pub use hlog::HistogramLog;
 pub use json_lines::{Interval, Intervals};
 pub use metric::Metric;
-pub use recorder::Recorders;
+pub use prefix::{MAX_PREFIXES, PrefixBook, Remote, Slot};
+pub use prefix_collector::{PrefixCollector, RemoteDelays};
+pub use recorders::Recorders;
 pub use report::{Loss, Report};
 pub use rule::RuleId;
 pub use snapshot::{PortSnapshot, Snapshot, WorkerSnapshot};

@@ -1,109 +1,85 @@
-//! The histograms that a worker records into.
+//! One histogram that a worker records into.
 //!
-//! They have the layout of an HdrHistogram of two significant digits from 1 ns to 1 h, so that folding one into
-//! the real thing is adding up; recording is one increment, a quarter of what the crate's own takes.
+//! It has the layout of an HdrHistogram from 1 ns to 1 h, so that folding it into the real thing is adding up; recording
+//! is one increment, a quarter of what the crate's own takes.
 
-use crate::{Metric, RuleId};
+use hdrhistogram::Histogram;
 
-/// The longest delay that is told apart: an hour, in nanoseconds. Longer ones count as this.
-pub(crate) const LONGEST_NANOS: u64 = 3_600_000_000_000;
-
-/// Digits that are told apart.
-pub(crate) const SIGNIFICANT_DIGITS: u8 = 2;
-
-/// Bits of a value that two decimal digits need, for a value's largest bucket to be under 1 % wide.
-const KEPT_BITS: u32 = 8;
-
-/// Counts of one histogram.
-const BUCKETS: usize = index(LONGEST_NANOS) + 1;
-
-/// Where `nanos`, at most [`LONGEST_NANOS`], is counted: values of the same leading [`KEPT_BITS`] bits share a place.
-#[expect(clippy::cast_possible_truncation, reason = "the shift leaves KEPT_BITS bits")]
-const fn index(nanos: u64) -> usize {
-    let dropped = bits(nanos).saturating_sub(KEPT_BITS);
-    ((dropped as usize) << (KEPT_BITS - 1)) + (nanos >> dropped) as usize
-}
+/// The longest delay that is told apart from longer ones: an hour, in nanoseconds. Those count as this.
+const LONGEST_NANOS: u64 = 3_600_000_000_000;
 
 const fn bits(nanos: u64) -> u32 {
     u64::BITS - nanos.leading_zeros()
 }
 
-/// The smallest value that is counted at `index`.
-const fn value(index: usize) -> u64 {
-    let half = 1 << (KEPT_BITS - 1);
-    if index < 2 * half {
-        return index as u64;
-    }
-    let dropped = index / half - 1;
-    ((index - dropped * half) as u64) << dropped
-}
+/// What there are few of: 18 KiB.
+pub(crate) type RuleRecorder = Recorder<2>;
 
-/// One histogram.
+/// What there are many of: 2.5 KiB.
+pub(crate) type PrefixRecorder = Recorder<1>;
+
+/// A histogram of so many significant digits.
 #[derive(Debug, Clone)]
-pub(crate) struct Recorder {
+pub(crate) struct Recorder<const DIGITS: u8> {
     counts: Box<[u32]>,
 }
 
-impl Recorder {
-    fn new() -> Self {
-        Self { counts: vec![0; BUCKETS].into_boxed_slice() }
+impl<const DIGITS: u8> Recorder<DIGITS> {
+    /// Bits of a value that so many decimal digits need, for its place to be under 1 in 10^`DIGITS` wide.
+    const KEPT_BITS: u32 = bits(2 * 10_u64.pow(DIGITS as u32) - 1);
+
+    /// How many places there are.
+    const PLACES: usize = Self::index(LONGEST_NANOS) + 1;
+
+    pub(crate) fn new() -> Self {
+        Self { counts: vec![0; Self::PLACES].into_boxed_slice() }
+    }
+
+    /// Where `nanos`, at most [`LONGEST_NANOS`], is counted: values of the same leading bits share a place.
+    #[expect(clippy::cast_possible_truncation, reason = "the shift leaves KEPT_BITS bits")]
+    const fn index(nanos: u64) -> usize {
+        let dropped = bits(nanos).saturating_sub(Self::KEPT_BITS);
+        ((dropped as usize) << (Self::KEPT_BITS - 1)) + (nanos >> dropped) as usize
+    }
+
+    /// The smallest value that is counted at `index`.
+    const fn value(index: usize) -> u64 {
+        let half = 1 << (Self::KEPT_BITS - 1);
+        if index < 2 * half {
+            return index as u64;
+        }
+        let dropped = index / half - 1;
+        ((index - dropped * half) as u64) << dropped
     }
 
     #[inline]
-    fn record(&mut self, nanos: u64, times: u32) {
-        let count = &mut self.counts[index(nanos.min(LONGEST_NANOS))];
+    pub(crate) fn record(&mut self, nanos: u64, times: u32) {
+        let count = &mut self.counts[Self::index(nanos.min(LONGEST_NANOS))];
         *count = count.saturating_add(times);
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.counts.fill(0);
     }
 
     /// Smallest values and counts of the places that hold any.
     pub(crate) fn recorded(&self) -> impl Iterator<Item = (u64, u32)> {
         let counted = self.counts.iter().enumerate().filter(|&(_, &count)| count > 0);
-        counted.map(|(index, &count)| (value(index), count))
-    }
-}
-
-/// One set of histograms, one for each rule and [`Metric`], and for the packets that no rule selects: their residence is
-/// known too.
-#[derive(Debug, Clone)]
-pub struct Recorders(Box<[[Recorder; Metric::ALL.len()]]>);
-
-impl Recorders {
-    /// An empty set for `rules` rules. This allocates, and nothing else here does.
-    #[must_use]
-    pub fn new(rules: usize) -> Self {
-        Self((0..=rules).map(|_| std::array::from_fn(|_| Recorder::new())).collect())
+        counted.map(|(index, &count)| (Self::value(index), count))
     }
 
-    /// Counts `nanos` nanoseconds of `metric` once for `rule`.
-    ///
-    /// # Panics
-    /// If the set was not made for so many rules.
-    #[inline]
-    pub fn record(&mut self, rule: RuleId, metric: Metric, nanos: u64) {
-        self.record_times(rule, metric, nanos, 1);
+    /// The real thing, of the same bounds and digits, without samples.
+    #[expect(clippy::expect_used, reason = "constant bounds, which every test here tries")]
+    pub(crate) fn empty_histogram() -> Histogram<u64> {
+        Histogram::new_with_bounds(1, LONGEST_NANOS, DIGITS).expect("constant bounds")
     }
 
-    /// Counts `nanos` nanoseconds of `metric` `times` times for `rule`.
-    ///
-    /// # Panics
-    /// As [`Recorders::record`].
-    #[inline]
-    pub fn record_times(&mut self, rule: RuleId, metric: Metric, nanos: u64, times: u32) {
-        self.0[rule.index()][metric.index()].record(nanos, times);
-    }
-
-    /// Empties the set.
-    pub fn clear(&mut self) {
-        self.0.as_flattened_mut().iter_mut().for_each(Recorder::clear);
-    }
-
-    /// The histograms of each rule, in order, and then those of no rule.
-    pub(crate) fn by_rule(&self) -> &[[Recorder; Metric::ALL.len()]] {
-        &self.0
+    /// Adds what it holds to `histogram`.
+    pub(crate) fn fold_into(&self, histogram: &mut Histogram<u64>) {
+        for (nanos, count) in self.recorded() {
+            // Never above the longest, so that nothing is clamped here.
+            histogram.saturating_record_n(nanos, count.into());
+        }
     }
 }
 
@@ -111,38 +87,43 @@ impl Recorders {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_place_is_found_again_and_none_is_wider_than_a_hundredth() {
-        for place in 0..BUCKETS {
-            assert_eq!(index(value(place)), place);
-            let width = value(place + 1) - value(place);
-            assert!(width == 1 || width * 100 <= value(place), "{place}");
+    fn every_place_is_found_again<const DIGITS: u8>() {
+        let widest = 10_u64.pow(DIGITS.into());
+        for place in 0..Recorder::<DIGITS>::PLACES {
+            let [smallest, next] = [place, place + 1].map(Recorder::<DIGITS>::value);
+            assert_eq!(Recorder::<DIGITS>::index(smallest), place);
+            let width = next - smallest;
+            assert!(width == 1 || width * widest <= smallest, "{place}");
         }
     }
 
     #[test]
-    fn it_is_the_crates_own_layout() {
-        let mut theirs =
-            hdrhistogram::Histogram::<u64>::new_with_bounds(1, LONGEST_NANOS, SIGNIFICANT_DIGITS).unwrap();
-        for nanos in
-            [1, 2, 127, 128, 255, 256, 257, 1000, 65_535, 65_536, 1_000_000, 123_456_789, LONGEST_NANOS]
-        {
-            assert_eq!(theirs.lowest_equivalent(nanos), value(index(nanos)), "{nanos}");
+    fn every_place_is_found_again_and_none_is_wider_than_its_digits_allow() {
+        every_place_is_found_again::<1>();
+        every_place_is_found_again::<2>();
+    }
+
+    fn it_is_the_crates_own_layout<const DIGITS: u8>() {
+        let mut theirs = Recorder::<DIGITS>::empty_histogram();
+        for nanos in (1..3_000).chain([65_535, 65_536, 1_000_000, 123_456_789, LONGEST_NANOS]) {
+            let ours = Recorder::<DIGITS>::value(Recorder::<DIGITS>::index(nanos));
+            assert_eq!(theirs.lowest_equivalent(nanos), ours, "{nanos}");
             theirs.record(nanos).unwrap();
         }
     }
 
     #[test]
+    fn the_layout_is_the_crates_own() {
+        it_is_the_crates_own_layout::<1>();
+        it_is_the_crates_own_layout::<2>();
+    }
+
+    #[test]
     fn what_is_longer_than_the_longest_counts_as_that() {
-        let (mut recorders, rule) = (Recorders::new(2), RuleId::new(1));
-        recorders.record(rule, Metric::TotalRtt, u64::MAX);
-        recorders.record_times(rule, Metric::TotalRtt, 0, 3);
-        let recorded = |recorders: &Recorders, rule: usize| {
-            recorders.by_rule()[rule][Metric::TotalRtt.index()].recorded().collect::<Vec<_>>()
-        };
-        assert_eq!(recorded(&recorders, 1), [(0, 3), (value(index(LONGEST_NANOS)), 1)]);
-        assert_eq!(recorded(&recorders, 0), []);
-        recorders.clear();
-        assert_eq!(recorded(&recorders, 1), []);
+        let mut recorder = RuleRecorder::new();
+        recorder.record(u64::MAX, 1);
+        recorder.record(0, 3);
+        let longest = RuleRecorder::value(RuleRecorder::index(LONGEST_NANOS));
+        assert_eq!(recorder.recorded().collect::<Vec<_>>(), [(0, 3), (longest, 1)]);
     }
 }

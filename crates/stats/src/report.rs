@@ -73,8 +73,7 @@ impl Report {
             skipped: by_reason(Skip::ALL.map(Skip::name), counts.skipped),
             dropped: by_reason(Drop::ALL.map(Drop::name), counts.dropped),
             flows: counts.flows_created,
-            // One worker serves a whole pair, so nobody else ever owns a flow.
-            handed_over: 0,
+            handed_over: counts.handed_over,
             clock_backwards: counts.clock_backwards,
             nonsense: counts.nonsense,
             uncertain: counts.uncertain,

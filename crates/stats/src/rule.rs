@@ -11,6 +11,12 @@ impl RuleId {
         Self(index)
     }
 
+    /// The place after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
     /// The rule's place in the configuration.
     #[must_use]
     pub const fn index(self) -> usize {

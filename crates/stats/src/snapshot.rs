@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Collector, Counts, RuleId};
+use crate::{Collector, Counts, PrefixCollector, RuleId};
 
 /// All that is known at the end of an interval.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Snapshot {
     pub total: Collector,
     /// Delays of the interval that ends now.
     pub interval: Collector,
+    /// Delays since the start by remote prefix; `None` when they are not recorded.
+    pub prefixes: Option<PrefixCollector>,
     /// How wrong the clock may run, in parts per billion.
     pub clock_error_ppb: u64,
 }

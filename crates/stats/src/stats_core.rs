@@ -4,7 +4,10 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Collector, Counters, Counts, Intake, PortSnapshot, Recorders, Report, Snapshot, WorkerSnapshot};
+use crate::{
+    Collector, Counters, Counts, Intake, PortSnapshot, PrefixCollector, Recorders, Report, Snapshot,
+    WorkerSnapshot,
+};
 
 /// What is known of all workers. It belongs to one thread, which is none of theirs.
 #[derive(Debug)]
@@ -12,6 +15,7 @@ pub struct StatsCore {
     rules: Vec<String>,
     total: Collector,
     interval: Collector,
+    prefixes: Option<PrefixCollector>,
     workers: Vec<Worker>,
 }
 
@@ -30,7 +34,13 @@ impl StatsCore {
     #[must_use]
     pub fn new(rules: Vec<String>) -> Self {
         let nothing = Collector::new(rules.len());
-        Self { rules, total: nothing.clone(), interval: nothing, workers: Vec::new() }
+        Self { rules, total: nothing.clone(), interval: nothing, prefixes: None, workers: Vec::new() }
+    }
+
+    /// The same one, which also takes in what the workers record by remote prefix.
+    #[must_use]
+    pub fn with_prefixes(self) -> Self {
+        Self { prefixes: Some(PrefixCollector::default()), ..self }
     }
 
     /// Listens to the worker on `core` from now on, that counts in `counters` and hands its recorders to `intake`.
@@ -44,6 +54,7 @@ impl StatsCore {
             worker.intake.collect(|full| {
                 self.total.fold(full);
                 self.interval.fold(full);
+                self.prefixes.iter_mut().for_each(|prefixes| prefixes.fold(full));
             });
         }
     }
@@ -52,6 +63,7 @@ impl StatsCore {
     pub fn take_in_last(&mut self, recorders: &Recorders) {
         self.total.fold(recorders);
         self.interval.fold(recorders);
+        self.prefixes.iter_mut().for_each(|prefixes| prefixes.fold(recorders));
     }
 
     /// What all workers together have counted.
@@ -84,6 +96,7 @@ impl StatsCore {
             rules: self.rules.clone(),
             total: self.total.clone(),
             interval: mem::replace(&mut self.interval, nothing),
+            prefixes: self.prefixes.clone(),
             clock_error_ppb,
         }
     }
@@ -100,16 +113,16 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Metric, RuleId, exchange};
+    use crate::{Exchange, Metric, PrefixBook, RuleId, exchange};
 
     #[test]
     fn an_interval_holds_what_came_in_it_and_the_total_everything() {
-        let (worker, intake) = exchange(1);
+        let mut recorders = Recorders::new(1);
+        let (worker, intake) = exchange(&recorders);
         let counters = Arc::new(Counters::default());
         let mut core = StatsCore::new(vec!["lab".into()]);
         core.listen(3, Arc::clone(&counters), intake);
 
-        let mut recorders = Recorders::new(1);
         recorders.record(RuleId::default(), Metric::TotalRtt, 100);
         worker.swap(&mut recorders);
         counters.rounds.add(1);
@@ -127,5 +140,58 @@ mod tests {
         assert_eq!(second.interval.summary(Metric::TotalRtt).unwrap().count, 2);
         assert_eq!(second.total.summary(Metric::TotalRtt).unwrap().count, 3);
         assert_eq!(core.report(Duration::from_secs(2)).metrics["total_rtt"].count, 3);
+    }
+
+    /// A worker that records by prefix.
+    struct Recording {
+        book: PrefixBook,
+        recorders: Recorders,
+        exchange: Exchange,
+    }
+
+    impl Recording {
+        fn new(core: &mut StatsCore) -> Self {
+            let recorders = Recorders::new(1).with_prefixes();
+            let (exchange, intake) = exchange(&recorders);
+            core.listen(0, Arc::default(), intake);
+            Self { book: PrefixBook::new(48, [1, 2, 3, 4]).unwrap(), recorders, exchange }
+        }
+
+        /// Records an answer from each of `remotes`, and offers the set.
+        fn answers(&mut self, remotes: &[&str]) {
+            for remote in remotes {
+                self.recorders.record_remote(self.book.slot(remote.parse().unwrap()), 5, Some(7));
+            }
+            self.exchange.swap(&mut self.recorders);
+        }
+    }
+
+    #[test]
+    fn prefixes_keep_their_slots_over_an_exchange_and_workers_add_up() {
+        let mut core = StatsCore::new(vec!["lab".into()]).with_prefixes();
+        let [mut one, mut other] = [Recording::new(&mut core), Recording::new(&mut core)];
+        one.answers(&["2001:db8:a::1", "2001:db8:b::1"]);
+        core.take_in();
+        // From here on sets come back that were in use before.
+        one.answers(&["2001:db8:b::1", "2001:db8:b::2"]);
+        one.answers(&["2001:db8:a::2"]);
+        other.answers(&["2001:db8:b::1", "2001:db8:c::1"]);
+        core.take_in();
+        one.recorders.record_remote(one.book.slot("2001:db8:a::1".parse().unwrap()), 5, Some(7));
+        core.take_in_last(&one.recorders);
+        let snapshot = core.end_interval(Duration::from_secs(1), Vec::new(), 0);
+        let prefixes = snapshot.prefixes.unwrap();
+        let counts: Vec<_> = prefixes
+            .by_remote()
+            .map(|(remote, delays)| (remote.to_string(), delays.server_delay.len(), delays.network_rtt.len()))
+            .collect();
+        let expected = [("2001:db8:a::/48", 3), ("2001:db8:b::/48", 4), ("2001:db8:c::/48", 1), ("other", 0)];
+        assert_eq!(counts, expected.map(|(remote, count)| (remote.to_owned(), count, count)));
+    }
+
+    #[test]
+    fn without_prefixes_none_are_told() {
+        let snapshot = StatsCore::new(Vec::new()).end_interval(Duration::ZERO, Vec::new(), 0);
+        assert!(snapshot.prefixes.is_none());
     }
 }

@@ -13,6 +13,8 @@ use super::{Config, Core, Device, Export, Fault, Flows, Instance, Memory, Mtu, P
 
 /// The 16 octets an option needs alone, to what a header's length octet can say.
 const DESTOPTS_LEN: std::ops::RangeInclusive<i64> = 16..=2048;
+/// Workers of a pair: none is none, and EAL numbers no more than 128 threads in all.
+const WORKERS: std::ops::RangeInclusive<usize> = 1..=32;
 /// Fewer buffers than this leave a port's queues short; more than this is a slip.
 const MBUFS: std::ops::RangeInclusive<i64> = 4_096..=4_194_304;
 const FLOW_MEMORY: std::ops::RangeInclusive<u64> = 1 << 20..=1 << 40;
@@ -23,6 +25,8 @@ const EXPORT_INTERVAL: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_secs(60 * 60);
 /// Fewer hide what is asked; more are series nobody can afford.
 const BUCKETS_PER_DECADE: std::ops::RangeInclusive<i64> = 3..=30;
+/// Longer ones would tell the hosts of one network apart.
+const PREFIX_BITS: std::ops::RangeInclusive<i64> = 1..=64;
 const SLEEP: std::ops::RangeInclusive<Duration> = Duration::from_micros(1)..=Duration::from_millis(10);
 
 pub(super) fn config(file: raw::File) -> Result<Config, Fault> {
@@ -66,24 +70,17 @@ fn pair(key: &str, raw: &raw::Pair) -> Result<Pair, Fault> {
         wire: Device::new(&format!("{key}.wire"), &raw.wire)?,
         mtu,
         max_destopts_len,
-        core: the_core(&format!("{key}.cores"), &raw.cores)?,
+        cores: cores(&format!("{key}.cores"), &raw.cores)?,
     })
 }
 
-/// Several workers on one pair would have to hand packets to each other, which they cannot yet.
-fn the_core(key: &str, cores: &[i64]) -> Result<Core, Fault> {
-    match cores {
-        [core] => Core::new(&format!("{key}[0]"), *core),
-        [] => Err(Fault::value(key, "names no core; write one, such as [1]")),
-        _ => Err(Fault::value(
-            key,
-            format!(
-                "names {} cores, and the limit is one core per pair; write one, such as [{}]",
-                cores.len(),
-                cores[0]
-            ),
-        )),
+fn cores(key: &str, raw: &[i64]) -> Result<Vec<Core>, Fault> {
+    if !WORKERS.contains(&raw.len()) {
+        let problem =
+            format!("names {} cores; write {} to {}, such as [1]", raw.len(), WORKERS.start(), WORKERS.end());
+        return Err(Fault::value(key, problem));
     }
+    raw.iter().enumerate().map(|(i, core)| Core::new(&format!("{key}[{i}]"), *core)).collect()
 }
 
 /// A name can be given to one device only, and what a device takes can be taken once.
@@ -167,10 +164,12 @@ fn export(raw: raw::Export) -> Result<Export, Fault> {
         BUCKETS_PER_DECADE,
         "buckets of a histogram in a decade",
     )?;
+    let prefixes = raw.prefixes.map(|bits| within("export.prefixes", bits, PREFIX_BITS, "bits of a prefix"));
     Ok(Export {
         interval: duration("export.interval", &raw.interval, EXPORT_INTERVAL)?,
         openmetrics: raw.openmetrics.map(|address| socket(&address)).transpose()?,
         buckets_per_decade: per_decade,
+        prefixes: prefixes.transpose()?,
         hlog: raw.hlog,
         json: raw.json.map(|path| if path == Path::new("-") { Target::Stdout } else { Target::File(path) }),
     })

@@ -37,7 +37,7 @@ pub(crate) struct Config {
     pub(crate) export: Export,
 }
 
-/// Two ports and the worker between them.
+/// Two ports and the workers between them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pair {
     pub(crate) host: Device,
@@ -45,7 +45,8 @@ pub(crate) struct Pair {
     pub(crate) mtu: Mtu,
     /// Octets a destination options header may have after merging.
     pub(crate) max_destopts_len: u16,
-    pub(crate) core: Core,
+    /// A worker for each; one that is repeated has several. At least one.
+    pub(crate) cores: Vec<Core>,
 }
 
 /// The bounds of the flow tables.
@@ -68,6 +69,8 @@ pub(crate) struct Export {
     pub(crate) openmetrics: Option<SocketAddr>,
     /// Buckets of its histograms in a decade.
     pub(crate) buckets_per_decade: u8,
+    /// Bits of the remote prefixes that it tells apart, if it does.
+    pub(crate) prefixes: Option<u8>,
     /// The HdrHistogram log.
     pub(crate) hlog: Option<PathBuf>,
     pub(crate) json: Option<Target>,
@@ -112,12 +115,12 @@ impl Config {
         self.pairs.iter().flat_map(|pair| [&pair.host, &pair.wire])
     }
 
-    /// The cores that get a worker, each once, in the order the pairs name them.
+    /// The cores that get workers, each once, in the order the pairs name them.
     pub(crate) fn cores(&self) -> Vec<Core> {
         let mut cores = Vec::new();
-        for pair in &self.pairs {
-            if !cores.contains(&pair.core) {
-                cores.push(pair.core);
+        for core in self.pairs.iter().flat_map(|pair| &pair.cores) {
+            if !cores.contains(core) {
+                cores.push(*core);
             }
         }
         cores

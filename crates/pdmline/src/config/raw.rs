@@ -94,13 +94,21 @@ pub(super) struct Export {
     pub(super) interval: String,
     pub(super) openmetrics: Option<String>,
     pub(super) buckets_per_decade: i64,
+    pub(super) prefixes: Option<i64>,
     pub(super) hlog: Option<PathBuf>,
     pub(super) json: Option<PathBuf>,
 }
 
 impl Default for Export {
     fn default() -> Self {
-        Self { interval: "1s".into(), openmetrics: None, buckets_per_decade: 3, hlog: None, json: None }
+        Self {
+            interval: "1s".into(),
+            openmetrics: None,
+            buckets_per_decade: 3,
+            prefixes: None,
+            hlog: None,
+            json: None,
+        }
     }
 }
 

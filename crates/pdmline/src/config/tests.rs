@@ -37,7 +37,7 @@ fn a_whole_file_becomes_what_it_says() {
     let pair = &config.pairs[0];
     assert_eq!(pair.host.to_string(), "net_af_packet0,iface=veth-h");
     assert_eq!(pair.wire.to_string(), "0000:03:00.1,cqe_comp_en=0", "an address is in full");
-    assert_eq!((pair.mtu.octets(), pair.max_destopts_len, pair.core.number()), (1500, 40, 1));
+    assert_eq!((pair.mtu.octets(), pair.max_destopts_len, pair.cores[0].number()), (1500, 40, 1));
     let rule = &config.rules[0];
     assert_eq!(rule.protocol, Protocol::Number(17));
     assert_eq!(rule.local_ports, [53..=53, 8000..=8999]);
@@ -105,8 +105,7 @@ fn what_is_wrong_is_told_with_its_key_and_a_way_out() {
             "pair[0].mtu: 1279 is out of range; write octets of an IPv6 packet, 1280 to 65535",
         ),
         ("mtu = 1500", "mtu = 1500\nmax_destopts_len = 8", "pair[0].max_destopts_len: 8 is out of range"),
-        ("cores = [1]", "cores = []", "pair[0].cores: names no core; write one, such as [1]"),
-        ("cores = [1]", "cores = [1, 2]", "pair[0].cores: names 2 cores, and the limit is one core per pair"),
+        ("cores = [1]", "cores = []", "pair[0].cores: names 0 cores; write 1 to 32, such as [1]"),
         ("cores = [1]", "cores = [-1]", "pair[0].cores[0]: -1 is out of range"),
         ("instance = \"edge-a\"", "instance = \"../edge\"", "instance: \"../edge\" cannot name files"),
         ("instance = \"edge-a\"", "instance = \"\"", "instance: \"\" cannot name files"),
@@ -181,6 +180,12 @@ fn what_is_wrong_is_told_with_its_key_and_a_way_out() {
             "[export]\nbuckets_per_decade = 2\n[poll]",
             "export.buckets_per_decade: 2 is out of range",
         ),
+        (
+            "[poll]",
+            "[export]\nprefixes = 0\n[poll]",
+            "export.prefixes: 0 is out of range; write bits of a prefix, 1 to 64",
+        ),
+        ("[poll]", "[export]\nprefixes = 65\n[poll]", "export.prefixes: 65 is out of range"),
         ("[poll]", "[export]\ninterval = \"1ms\"\n[poll]", "export.interval: \"1ms\" is out of range"),
         ("mbufs = 8192", "mbufs = 1", "memory.mbufs: 1 is out of range"),
         ("sleep:50us", "nap", "poll.idle: \"nap\" is no way to wait"),
@@ -191,6 +196,15 @@ fn what_is_wrong_is_told_with_its_key_and_a_way_out() {
         assert!(WHOLE.contains(from), "{from:?} is not in the file");
         let message = Config::parse(&WHOLE.replacen(from, to, 1)).expect_err(to).to_string();
         assert!(message.contains(says), "for {to:?}:\n{message}\nshould say\n{says}");
+    }
+}
+
+#[test]
+fn prefixes_are_told_apart_on_request() {
+    assert_eq!(Config::parse(WHOLE).unwrap().export.prefixes, None);
+    for bits in [1, 48, 64] {
+        let text = WHOLE.replace("[poll]", &format!("[export]\nprefixes = {bits}\n[poll]"));
+        assert_eq!(Config::parse(&text).unwrap().export.prefixes, Some(bits));
     }
 }
 
@@ -233,7 +247,7 @@ fn a_core_of_several_pairs_comes_once() {
     let pair = "[[pair]]\nhost = \"net_null0\"\nwire = \"net_null1\"\nmtu = 1500\ncores = [1]\n";
     let config = Config::parse(&WHOLE.replacen("[[rule]]", &format!("{pair}[[rule]]"), 1)).unwrap();
     assert_eq!(config.pairs.len(), 2);
-    assert_eq!(config.cores(), [config.pairs[0].core]);
+    assert_eq!(config.cores(), config.pairs[0].cores[..]);
 }
 
 #[test]

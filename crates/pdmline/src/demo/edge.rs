@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataplane::{Action, Engine, Pair, Prefix, Protocol, Rule, Rules, Telling, Way, Worker, flow_talk};
+use dataplane::{Action, Engine, Mailbox, Pair, Prefix, Protocol, Rule, Rules, Telling, Way, Worker};
 use dpdk::{QueuePair, RxQueue, TxQueue};
 use flow::{PairId, Settings, Shard, Side, Span};
 use ipnet::Ipv6Net;
@@ -47,19 +47,13 @@ impl<'e> Edge<'e> {
         let engine = Engine::new(shard, Rules::new(vec![rule(prefix)]), Arc::clone(&counters));
         let pair = Pair { id: PairId::default(), limits: Limits::default() };
         let ways = vec![
-            Way { pair, from: Side::Host, receive: host.rx, transmit: wire.tx },
-            Way { pair, from: Side::Wire, receive: wire.rx, transmit: host.tx },
+            Way::alone(pair, Side::Host, host.rx, wire.tx),
+            Way::alone(pair, Side::Wire, wire.rx, host.tx),
         ];
-        let (flows, _) = flow_talk();
-        let (exchange, recorded) = stats::exchange(RULES);
         // Exchanged once, at the end: in the demo nobody looks before.
-        let worker = Worker::new(
-            engine,
-            ways,
-            clock,
-            Telling { recorders: exchange, flows, interval: Span::from_ticks(u64::MAX) },
-        );
-        Ok(Self { worker, counters, recorded })
+        let (telling, listening) = Telling::of(&engine, Span::from_ticks(u64::MAX));
+        let worker = Worker::new(engine, ways, Mailbox::alone(), clock, telling);
+        Ok(Self { worker, counters, recorded: listening.recorders })
     }
 
     /// One round of the worker; returns how many packets there were.
@@ -71,7 +65,7 @@ impl<'e> Edge<'e> {
     pub(super) fn into_report(self, duration: Duration) -> Report {
         let mut collector = Collector::new(RULES);
         self.recorded.collect(|recorders| collector.fold(recorders));
-        collector.fold(self.worker.into_engine().recorders_mut());
+        collector.fold(self.worker.into_engine().recorders());
         Report::new(&self.counters.now(), &collector, duration)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::anyhow;
-use dataplane::{Engine, Idle};
+use dataplane::{Clock, Engine, Idle};
 use dpdk::{Calibrator, Eal, Scope};
 use stats::{Report, StatsCore};
 
@@ -25,7 +25,7 @@ use crate::config::{Config, Core, Rule};
 const TICK: Duration = Duration::from_millis(100);
 
 /// A running worker, which leaves its engine.
-type Launched<'scope> = dpdk::Worker<'scope, Engine<'scope>>;
+type Launched<'scope, 'a> = dpdk::Worker<'scope, Engine<'a>>;
 
 /// What is known of the workers, apart from them.
 pub(super) struct Control<'a> {
@@ -53,11 +53,11 @@ impl<'a> Control<'a> {
         commands: Commands<'a>,
         socket: ControlSocket,
     ) -> Self {
-        let rules = config.rules.iter().map(|rule| rule.name.clone()).collect();
+        let core = StatsCore::new(config.rules.iter().map(|rule| rule.name.clone()).collect());
         let endings = config.rules.iter().filter_map(|rule| ending(rule, activations)).collect();
         Self {
             calibrator,
-            core: StatsCore::new(rules),
+            core: if config.export.prefixes.is_some() { core.with_prefixes() } else { core },
             flows: Flows::default(),
             exports,
             commands,
@@ -70,7 +70,7 @@ impl<'a> Control<'a> {
     }
 
     /// Runs the workers of `shares` until somebody wishes it, or the time is over, or one of them fails. Their queues are
-    /// gone when this returns.
+    /// gone when this returns, and all is exported.
     pub(super) fn run(
         &mut self,
         eal: &Eal,
@@ -80,29 +80,34 @@ impl<'a> Control<'a> {
         wishes: &Wishes,
     ) -> anyhow::Result<()> {
         let stop = AtomicBool::new(false);
-        eal.scope(|scope| {
+        let start = Instant::now();
+        let ran = eal.scope(|scope| {
             let mut workers = Vec::new();
             let launched = shares.into_iter().try_for_each(|share| {
-                workers.push((share.core, self.launch(scope, share, idle, &stop)?));
+                workers.push((share.seat.core, self.launch(scope, share, idle, &stop)?));
                 Ok(())
             });
-            let watched = launched.and_then(|()| self.watch(ports, wishes, &stop));
+            let watched = launched.and_then(|()| self.watch(start, ports, wishes, &stop));
             stop.store(true, Relaxed);
             watched.and(self.join(workers))
-        })
+        });
+        self.ran = start.elapsed();
+        let ended = self.end_interval(ports);
+        self.exports.finish();
+        ran.and(ended)
     }
 
-    fn launch<'scope>(
+    fn launch<'scope, 's: 'scope>(
         &mut self,
         scope: &'scope Scope<'scope, '_>,
-        share: Share<'scope>,
+        share: Share<'s>,
         idle: Idle,
         stop: &'scope AtomicBool,
-    ) -> Result<Launched<'scope>, dpdk::Error> {
-        let Share { core, mut worker, counters, recorded, flows } = share;
-        self.core.listen(core.number(), counters, recorded);
-        self.flows.listen(flows);
-        scope.launch(core.number(), move || {
+    ) -> Result<Launched<'scope, 's>, dpdk::Error> {
+        let Share { seat, mut worker, counters, listening } = share;
+        self.core.listen(seat.lcore, counters, listening.recorders);
+        self.flows.listen(listening.flows);
+        scope.launch(seat.lcore, move || {
             let _others = StopsOthers(stop);
             worker.run(idle, stop);
             worker.into_engine()
@@ -110,38 +115,44 @@ impl<'a> Control<'a> {
     }
 
     /// Waits for the workers, and takes what they recorded last.
-    fn join(&mut self, workers: Vec<(Core, Launched<'_>)>) -> anyhow::Result<()> {
+    fn join(&mut self, workers: Vec<(Core, Launched<'_, '_>)>) -> anyhow::Result<()> {
         let mut joined = Ok(());
         for (core, worker) in workers {
             match worker.join() {
-                Ok(mut engine) => self.core.take_in_last(engine.recorders_mut()),
+                Ok(engine) => {
+                    self.core.take_in_last(engine.recorders());
+                    let clock = self.calibrator.clock();
+                    self.exports.last_flows(engine.flows(clock.now()), clock.rate());
+                }
                 Err(_) => {
                     joined = Err(anyhow!("the worker on core {core} failed: please report what it said"))
                 }
             }
         }
         self.core.take_in();
+        let rate = self.calibrator.calibration().rate;
+        self.exports.flows(self.flows.ended(), rate, SystemTime::now());
         joined
     }
 
-    /// Watches the workers until the end is wanted.
-    fn watch(&mut self, ports: &Ports<'_>, wishes: &Wishes, stop: &AtomicBool) -> anyhow::Result<()> {
-        let start = Instant::now();
+    /// Watches the workers, which have run since `start`, until the end is wanted.
+    fn watch(
+        &mut self,
+        start: Instant,
+        ports: &Ports<'_>,
+        wishes: &Wishes,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<()> {
         say("running");
         loop {
             let left = self.duration.map_or(TICK, |duration| duration.saturating_sub(start.elapsed()));
             let wish = wishes.wait(TICK.min(left));
             self.ran = start.elapsed();
             self.core.take_in();
-            let calibration = self.calibrator.refine()?;
+            let rate = self.calibrator.refine()?.rate;
+            self.exports.flows(self.flows.ended(), rate, SystemTime::now());
             if self.exports.are_due(self.ran) {
-                let snapshot = self.core.end_interval(self.ran, ports.snapshots()?, calibration.error_ppb);
-                let snapshot = Arc::new(snapshot);
-                self.exports.export(&snapshot, SystemTime::now());
-                let worst = self.flows.survey();
-                let moment = Moment { snapshot, worst, rate: calibration.rate };
-                self.socket.publish(&moment);
-                self.commands.publish(Arc::new(moment));
+                self.end_interval(ports)?;
             }
             self.say_which_rules_ended(SystemTime::now());
             self.summary.print_if_due(self.ran, &self.core);
@@ -155,6 +166,19 @@ impl<'a> Control<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// Hands what is known now to all who want it.
+    fn end_interval(&mut self, ports: &Ports<'_>) -> anyhow::Result<()> {
+        let calibration = self.calibrator.calibration();
+        let snapshot = self.core.end_interval(self.ran, ports.snapshots()?, calibration.error_ppb);
+        let snapshot = Arc::new(snapshot);
+        self.exports.export(&snapshot, SystemTime::now());
+        let worst = self.flows.survey();
+        let moment = Moment { snapshot, worst, rate: calibration.rate };
+        self.socket.publish(&moment);
+        self.commands.publish(Arc::new(moment));
+        Ok(())
     }
 
     fn say_which_rules_ended(&mut self, now: SystemTime) {

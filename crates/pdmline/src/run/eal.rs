@@ -1,5 +1,6 @@
 //! What EAL is told. All of it follows from the configuration; what the user adds comes last and wins.
 
+use super::crew::Crew;
 use crate::config::{Config, Device, Mtu, Pair};
 
 /// What the machine has to say about the arguments.
@@ -46,15 +47,15 @@ fn mbuf_octets(mtu: Mtu, hugepages: bool) -> u64 {
 }
 
 /// The command line for EAL, without a program's name.
-pub(super) fn arguments(config: &Config, machine: &Machine, user: &[String]) -> Vec<String> {
-    let derived = derived(config, machine).into_iter().filter(|derived| !derived.yields(user));
+pub(super) fn arguments(config: &Config, crew: &Crew, machine: &Machine, user: &[String]) -> Vec<String> {
+    let derived = derived(config, crew, machine).into_iter().filter(|derived| !derived.yields(user));
     derived.map(|derived| derived.argument).chain(user.iter().cloned()).collect()
 }
 
-fn derived(config: &Config, machine: &Machine) -> Vec<Derived> {
+fn derived(config: &Config, crew: &Crew, machine: &Machine) -> Vec<Derived> {
     let mut derived =
         vec![Derived { argument: format!("--file-prefix={}", config.instance), yields_to: &[] }];
-    derived.extend(lcores(config, &machine.cores));
+    derived.extend(lcores(config, crew, &machine.cores));
     derived.extend(memory(config));
     derived.extend(bus(config));
     derived
@@ -75,15 +76,13 @@ fn is_option(argument: &str, option: &str) -> bool {
     }
 }
 
-/// A worker's lcore has its core's number. The main one, which does not work, takes a number that is left, and stays off
-/// the workers' cores where there are others.
-fn lcores(config: &Config, available: &[u32]) -> [Derived; 2] {
+/// Each worker is an lcore. The main one, which does not work, stays off the workers' cores where there are others.
+fn lcores(config: &Config, crew: &Crew, available: &[u32]) -> [Derived; 2] {
     const EXCLUDING: &[&str] = &["-l", "-c", "--lcores"];
-    let workers: Vec<u32> = config.cores().iter().map(|core| core.number()).collect();
-    let main = (0..).find(|number| !workers.contains(number)).unwrap_or_default();
+    let main = crew.main_lcore();
     let list = |cores: &[u32]| cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let rest = list(&others(config, available));
-    let workers: String = workers.iter().map(|core| format!(",{core}@{core}")).collect();
+    let workers: String = crew.seats().iter().map(|seat| format!(",{}@{}", seat.lcore, seat.core)).collect();
     [
         Derived { argument: format!("--lcores={main}@({rest}){workers}"), yields_to: EXCLUDING },
         Derived { argument: format!("--main-lcore={main}"), yields_to: EXCLUDING },
@@ -132,17 +131,19 @@ fn bus(config: &Config) -> Vec<Derived> {
     named
 }
 
-/// `device` as its driver gets it: net_af_packet's own rings lose thousands of frames in one burst of TCP, and its own
-/// frames hold no packet of more than 1,964 octets.
-pub(super) fn device(device: &Device, mtu: Mtu, machine: &Machine) -> String {
+/// `device`, a port of `pair`, as its driver gets it: net_af_packet's own rings lose thousands of frames in one burst of
+/// TCP, its own frames hold no packet of more than 1,964 octets, and it has one queue unless it is told.
+pub(super) fn device(device: &Device, pair: &Pair, machine: &Machine) -> String {
     let mut text = device.to_string();
     if !device.is(AF_PACKET) {
         return text;
     }
     let longer = machine.ring_frames.map(|frames| [("blocksz", RING_BLOCK_OCTETS), ("framecnt", frames)]);
-    let octets = buffer_octets(mtu);
+    let octets = buffer_octets(pair.mtu);
     let wider = (octets > SMALL_BUFFER_OCTETS).then_some(("framesz", u32::from(octets)));
-    for (key, value) in longer.into_iter().flatten().chain(wider) {
+    let more = u32::try_from(pair.cores.len()).ok().filter(|workers| *workers > 1);
+    let more = more.map(|workers| ("qpairs", workers));
+    for (key, value) in longer.into_iter().flatten().chain(wider).chain(more) {
         if !device.args().has(key) {
             text += &format!(",{key}={value}");
         }
@@ -162,9 +163,10 @@ pub(super) fn buffer_octets(mtu: Mtu) -> u16 {
 pub(super) fn ring_frames(config: &Config, can_lock: impl Fn(usize) -> bool) -> Option<u32> {
     let ports =
         |pair: &Pair| [&pair.host, &pair.wire].into_iter().filter(|device| device.is(AF_PACKET)).count();
-    // A frame for each direction.
+    // A frame for each queue and direction.
+    let frames = |pair: &Pair| ports(pair) * pair.cores.len() * 2;
     let octets: usize =
-        config.pairs.iter().map(|pair| ports(pair) * 2 * usize::from(buffer_octets(pair.mtu))).sum();
+        config.pairs.iter().map(|pair| frames(pair) * usize::from(buffer_octets(pair.mtu))).sum();
     [4096, 2048, 1024].into_iter().find(|&frames| octets > 0 && can_lock(frames as usize * octets))
 }
 
@@ -235,7 +237,8 @@ mod tests {
         ];
         for (pairs, hugepages, cores, user, expected) in table {
             let user: Vec<String> = user.split_whitespace().map(Into::into).collect();
-            let arguments = arguments(&config(pairs, hugepages), &on(cores), &user);
+            let config = config(pairs, hugepages);
+            let arguments = arguments(&config, &Crew::of(&config), &on(cores), &user);
             assert_eq!(arguments.join(" "), format!("--file-prefix=edge-a {expected}"));
         }
     }
@@ -256,8 +259,22 @@ mod tests {
         for (written, ring_frames, expected) in table {
             let pair = config(&[(written, "net_null9", 0)], true).pairs.remove(0);
             let machine = Machine { cores: vec![0], ring_frames };
-            assert_eq!(device(&pair.host, pair.mtu, &machine), expected);
+            assert_eq!(device(&pair.host, &pair, &machine), expected);
         }
+    }
+
+    #[test]
+    fn af_packet_gets_a_queue_for_each_worker_unless_the_user_says_otherwise() {
+        let device = |written: &str| {
+            let text = format!(
+                "instance = 'a'\n[[pair]]\nhost = '{written}'\nwire = 'net_null0'\nmtu = 1500\ncores = [0, 1]"
+            );
+            let pair = Config::parse(&text).unwrap().pairs.remove(0);
+            device(&pair.host, &pair, &Machine { cores: vec![0, 1], ring_frames: None })
+        };
+        assert_eq!(device("net_af_packet0,iface=a"), "net_af_packet0,iface=a,qpairs=2");
+        assert_eq!(device("net_af_packet0,iface=a,qpairs=1"), "net_af_packet0,iface=a,qpairs=1");
+        assert_eq!(device("net_pcap0,rx_pcap=a"), "net_pcap0,rx_pcap=a");
     }
 
     #[test]
@@ -266,7 +283,7 @@ mod tests {
         for (mtu, octets) in [(1964, 2048), (1965, 4096), (9000, 16_384), (65_535, 65_407)] {
             let pair = Config::parse(&format!("{text}{mtu}")).unwrap().pairs.remove(0);
             assert_eq!(buffer_octets(pair.mtu), octets);
-            let frames = device(&pair.host, pair.mtu, &Machine { cores: vec![0], ring_frames: None });
+            let frames = device(&pair.host, &pair, &Machine { cores: vec![0], ring_frames: None });
             let wider = if octets > 2048 { format!(",framesz={octets}") } else { String::new() };
             assert_eq!(frames, format!("net_af_packet0,iface=a{wider}"));
         }

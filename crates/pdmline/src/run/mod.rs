@@ -8,6 +8,7 @@ mod accept;
 mod activation;
 mod control;
 mod control_socket;
+mod crew;
 mod eal;
 mod export;
 mod flows;
@@ -35,6 +36,7 @@ use crate::{files, report};
 use activation::Activations;
 use control::Control;
 use control_socket::ControlSocket;
+use crew::Crew;
 use eal::Machine;
 use export::{Commands, Exports};
 use signals::Wishes;
@@ -103,16 +105,18 @@ fn run_here(args: &Args, config: &Config, machine: &Machine, groups: Groups) -> 
     let exports = Exports::open(&config.export, SystemTime::now())?;
     let socket = files::control_socket(&files::lock_dir(), config.instance.as_str());
     let socket = ControlSocket::open(socket, &config.instance)?;
-    let eal = Eal::init(&eal::arguments(config, machine, &args.eal))?;
-    check_worker_cores(&eal, config)?;
+    let crew = Crew::of(config);
+    let eal = Eal::init(&eal::arguments(config, &crew, machine, &args.eal))?;
+    check_seats(&eal, &crew)?;
     let commands = Commands::register(&eal)?;
-    let (ports, ways) = ports::open(&eal, config, machine)?;
+    let (ports, ways) = ports::open(&eal, config, &crew, machine)?;
     drop(groups);
-    let (calibrator, clock) = dpdk::Calibrator::start()?;
+    let calibrator = dpdk::Calibrator::start()?;
+    let clock = calibrator.clock();
     let activations = activate(args, config)?;
     let rules = rules::of(&config.rules, &activations, &clock, SystemTime::now());
-    let mut regions = shares::regions(config)?;
-    let shares = shares::cut(config, &mut regions, ways, &rules, &clock)?;
+    let mut regions = shares::regions(config, &crew)?;
+    let shares = shares::cut(config, &crew, &mut regions, ways, &rules, &clock)?;
     let mut control = Control::new(args, config, &activations, calibrator, exports, commands, socket);
     let ran = control.run(&eal, &ports, shares, config.idle, &wishes);
     let mut report = control.into_report();
@@ -131,11 +135,12 @@ fn keep_off_the_workers(config: &Config, machine: &Machine) -> anyhow::Result<()
 }
 
 /// The user's own arguments may have left a worker without its core.
-fn check_worker_cores(eal: &Eal, config: &Config) -> anyhow::Result<()> {
+fn check_seats(eal: &Eal, crew: &Crew) -> anyhow::Result<()> {
     let taking = eal.worker_cores();
-    match config.cores().into_iter().find(|core| !taking.contains(&core.number())) {
+    match crew.seats().iter().find(|seat| !taking.contains(&seat.lcore)) {
         None => Ok(()),
-        Some(core) => {
+        Some(seat) => {
+            let core = seat.core;
             bail!("EAL has no worker on core {core}: leave the choice of cores (-l, -c, --lcores) to pdmline")
         }
     }

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use dataplane::{Clock, Engine, FlowListener, Rules, Telling, Worker, flow_talk};
+use dataplane::{Clock, Engine, Listening, Rules, Telling, Worker};
 use dpdk::{RxQueue, TscClock, TxQueue};
 use flow::{KeyHasher, Settings, Shard};
 use memmap2::MmapMut;
-use stats::Counters;
+use stats::{Counters, PrefixBook};
 
+use super::crew::{Crew, Seat};
 use super::memory;
 use super::ports::PortWay;
-use crate::config::{Config, Core};
+use crate::config::Config;
 use crate::secret;
 
 /// A worker on DPDK's queues.
@@ -20,52 +21,52 @@ pub(super) type PortWorker<'a> = Worker<'a, RxQueue<'a>, TxQueue<'a>, TscClock>;
 
 /// A worker that is ready to be launched, and what others see of it.
 pub(super) struct Share<'a> {
-    pub(super) core: Core,
+    pub(super) seat: Seat,
     pub(super) worker: PortWorker<'a>,
     pub(super) counters: Arc<Counters>,
-    /// Where its full recorders come out.
-    pub(super) recorded: stats::Intake,
-    /// Where it tells of single flows.
-    pub(super) flows: FlowListener,
+    /// What it tells.
+    pub(super) listening: Listening,
 }
+
+/// Packets that wait between two workers at the most: fewer than a port has buffers.
+const HANDED_OVER: usize = 1024;
 
 /// How often a worker offers what it recorded.
 const EXCHANGE: Duration = Duration::from_millis(100);
 
 /// Memory for the flows of each worker of `config`.
-pub(super) fn regions(config: &Config) -> anyhow::Result<Vec<MmapMut>> {
-    let octets = config.flows.memory_bytes / config.cores().len();
-    let region = |_: Core| {
-        memory::region(octets)
+pub(super) fn regions(config: &Config, crew: &Crew) -> anyhow::Result<Vec<MmapMut>> {
+    let octets = config.flows.memory_bytes / crew.seats().len();
+    let region = |seat: &Seat| {
+        memory::region(octets, config.memory.hugepages, seat.core)
             .with_context(|| format!("no {octets} octets for flows: write less in flows.memory"))
     };
-    config.cores().into_iter().map(region).collect()
+    crew.seats().iter().map(region).collect()
 }
 
-/// Cuts everything into shares: one for each core of `config`, with one of `regions` and its own of `ways`.
+/// Cuts everything into shares: one for each worker of `crew`, with one of `regions` and one of `ways`.
 pub(super) fn cut<'a>(
     config: &Config,
+    crew: &Crew,
     regions: &'a mut [MmapMut],
-    mut ways: Vec<(Core, PortWay<'a>)>,
+    ways: Vec<Vec<PortWay<'a>>>,
     rules: &Rules,
     clock: &TscClock,
 ) -> anyhow::Result<Vec<Share<'a>>> {
     let hasher = secret::hasher()?;
     let mut shares = Vec::new();
-    for (core, region) in config.cores().into_iter().zip(regions) {
+    let mailboxes = dataplane::mailboxes(u16::try_from(crew.seats().len())?, HANDED_OVER);
+    let parts = crew.seats().iter().zip(regions).zip(ways.into_iter().zip(mailboxes));
+    for ((&seat, region), (ways, mailbox)) in parts {
         let settings = settings(config, region.len(), &hasher, clock)?;
         let counters = Arc::new(Counters::default());
-        let engine = Engine::new(Shard::new(region, settings)?, rules.clone(), Arc::clone(&counters));
-        let (flows, listener) = flow_talk();
-        let (exchange, recorded) = stats::exchange(rules.count());
-        let own = ways.extract_if(.., |(of, _)| *of == core).map(|(_, way)| way).collect();
-        let worker = Worker::new(
-            engine,
-            own,
-            clock.clone(),
-            Telling { recorders: exchange, flows, interval: clock.rate().span_of(EXCHANGE) },
-        );
-        shares.push(Share { core, worker, counters, recorded, flows: listener });
+        let mut engine = Engine::new(Shard::new(region, settings)?, rules.clone(), Arc::clone(&counters));
+        if let Some(bits) = config.export.prefixes {
+            engine = engine.with_prefixes(PrefixBook::new(bits, secret::words()?)?);
+        }
+        let (telling, listening) = Telling::of(&engine, clock.rate().span_of(EXCHANGE));
+        let worker = Worker::new(engine, ways, mailbox, clock.clone(), telling);
+        shares.push(Share { seat, worker, counters, listening });
     }
     Ok(shares)
 }

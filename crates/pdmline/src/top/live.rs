@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use flow::WorstBy;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::Feed;
 use super::screen::{Screen, without_colours};
@@ -56,7 +56,9 @@ impl Drop for Restores {
 
 fn show(feed: Feed) -> anyhow::Result<End> {
     let killed = Arc::new(AtomicBool::new(false));
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
+    // Not SIGHUP, which ends the program at once: there is no terminal to give back then, and reading one that is gone
+    // never returns.
+    for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&killed)).context("cannot catch signals")?;
     }
     let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

@@ -1,16 +1,20 @@
 //! Metrics as scrapers read them: OpenMetrics, and the Prometheus text format for those who want that.
 //!
-//! Labels come from the configuration and from fixed lists alone (rules, workers, ports, reasons), so that traffic cannot
-//! make new series.
+//! Labels come from the configuration and from fixed lists (rules, workers, ports, reasons), so that traffic cannot make
+//! new series. It makes those of remote prefixes, of which there are no more than [`MAX_PREFIXES`](crate::MAX_PREFIXES)
+//! and one.
 
 mod buckets;
 mod encoder;
 mod format;
 mod text;
 
+use hdrhistogram::Histogram;
 use pdm::Skip;
 
-use crate::{Counts, Drop, Metric, PortSnapshot, RuleId, Snapshot, WorkerSnapshot};
+use crate::{
+    Counts, Drop, Metric, PortSnapshot, PrefixCollector, RemoteDelays, RuleId, Snapshot, WorkerSnapshot,
+};
 pub use buckets::Buckets;
 use encoder::{Encoder, Kind, Label};
 pub use format::Format;
@@ -39,6 +43,7 @@ impl Exposition {
         workers(&mut encoder, &snapshot.workers);
         ports(&mut encoder, &snapshot.ports);
         Metric::ALL.into_iter().for_each(|metric| self.delays(&mut encoder, snapshot, metric));
+        snapshot.prefixes.iter().for_each(|prefixes| self.prefixes(&mut encoder, prefixes));
         encoder.finish()
     }
 
@@ -62,6 +67,18 @@ impl Exposition {
             }
         }
     }
+
+    /// The remote ends' delays, by prefix.
+    fn prefixes(&self, encoder: &mut Encoder, prefixes: &PrefixCollector) {
+        let remotes: Vec<_> =
+            prefixes.by_remote().map(|(remote, delays)| (remote.to_string(), delays)).collect();
+        for (name, help, histogram) in PREFIX_HISTOGRAMS {
+            let mut family = encoder.family(Kind::Histogram, name, help);
+            for (remote, delays) in &remotes {
+                family.histogram(&[("prefix", remote)], histogram(delays), &self.buckets);
+            }
+        }
+    }
 }
 
 const fn help(metric: Metric) -> &'static str {
@@ -75,6 +92,22 @@ const fn help(metric: Metric) -> &'static str {
         }
     }
 }
+
+/// What is known of a remote prefix: its name, a sentence, and the delays.
+type PrefixHistogram = (&'static str, &'static str, fn(&RemoteDelays) -> &Histogram<u64>);
+
+const PREFIX_HISTOGRAMS: [PrefixHistogram; 2] = [
+    (
+        "prefix_network_rtt_seconds",
+        "The network's share of the round trip, by remote prefix; other is all beyond the first 1024.",
+        |delays| &delays.network_rtt,
+    ),
+    (
+        "prefix_server_delay_seconds",
+        "The far end's share of the round trip, by remote prefix; other is all beyond the first 1024.",
+        |delays| &delays.server_delay,
+    ),
+];
 
 /// A worker's core, as its label, and what it counted.
 type Counted<'a> = (String, &'a Counts);
@@ -152,14 +185,21 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{Collector, Recorders};
+    use crate::{Collector, MAX_PREFIXES, PrefixBook, Recorders};
 
-    fn snapshot() -> Snapshot {
-        let mut recorders = Recorders::new(2);
+    /// One in which `prefixes` prefixes answered.
+    fn snapshot(prefixes: u16) -> Snapshot {
+        let mut book = PrefixBook::new(48, [1, 2, 3, 4]).unwrap();
+        let mut recorders = Recorders::new(2).with_prefixes();
+        for n in 1..=prefixes {
+            recorders.record_remote(book.slot([0x2001, 0xdb8, n, 0, 0, 0, 0, 1].into()), 2_000, None);
+        }
         recorders.record(RuleId::new(1), Metric::NetworkRtt, 3_000);
         recorders.record_times(RuleId::new(2), Metric::Residence, 500, 5);
         let mut total = Collector::new(2);
         total.fold(&recorders);
+        let mut by_prefix = PrefixCollector::default();
+        by_prefix.fold(&recorders);
         let mut counts = Counts { packets: 9, flows_live: 3, ..Counts::default() };
         counts.skipped[Skip::Esp.index()] = 2;
         counts.dropped[Drop::TransmitFull.index()] = 4;
@@ -175,19 +215,25 @@ mod tests {
             rules: vec!["web".into(), "a \"b\"".into()],
             interval: total.clone(),
             total,
+            prefixes: Some(by_prefix),
             clock_error_ppb: 12_345,
         }
     }
 
-    fn rendered(format: Format) -> String {
+    fn rendered(snapshot: &Snapshot, format: Format) -> String {
         let buckets = Buckets::log_spaced(3).unwrap();
         let exposition = Exposition { buckets, version: "0.1.0".into(), dpdk_version: "DPDK 22.11.4".into() };
-        exposition.render(&snapshot(), format)
+        exposition.render(snapshot, format)
+    }
+
+    fn samples(snapshot: &Snapshot, format: Format) -> Vec<String> {
+        let text = rendered(snapshot, format);
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
     }
 
     #[test]
     fn everything_known_is_there() {
-        let text = rendered(Format::OpenMetrics);
+        let text = rendered(&snapshot(2), Format::OpenMetrics);
         for line in [
             "pdmline_build_info{version=\"0.1.0\",dpdk_version=\"DPDK 22.11.4\"} 1",
             "pdmline_uptime_seconds 2.5",
@@ -208,6 +254,10 @@ mod tests {
             "pdmline_network_rtt_seconds_bucket{rule=\"a \\\"b\\\"\",le=\"+Inf\"} 1",
             "pdmline_network_rtt_seconds_count{rule=\"web\"} 0",
             "pdmline_residence_seconds_count{rule=\"\"} 5",
+            "pdmline_prefix_network_rtt_seconds_count{prefix=\"2001:db8:2::/48\"} 0",
+            "pdmline_prefix_server_delay_seconds_bucket{prefix=\"2001:db8:2::/48\",le=\"0.000001\"} 0",
+            "pdmline_prefix_server_delay_seconds_bucket{prefix=\"2001:db8:2::/48\",le=\"0.00000215\"} 1",
+            "pdmline_prefix_server_delay_seconds_count{prefix=\"other\"} 0",
         ] {
             assert!(text.lines().any(|there| there == line), "{line} is not in\n{text}");
         }
@@ -218,25 +268,26 @@ mod tests {
 
     #[test]
     fn samples_are_the_same_in_both_formats() {
-        let samples = |format| {
-            let text = rendered(format);
-            text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
-        };
-        assert_eq!(samples(Format::OpenMetrics), samples(Format::Prometheus));
+        let snapshot = snapshot(2);
+        assert_eq!(samples(&snapshot, Format::OpenMetrics), samples(&snapshot, Format::Prometheus));
     }
 
     #[test]
-    fn series_are_bounded_by_the_configuration() {
-        let lines = rendered(Format::Prometheus).lines().filter(|line| !line.starts_with('#')).count();
+    fn series_are_bounded_whatever_the_traffic() {
+        let without = samples(&Snapshot { prefixes: None, ..snapshot(0) }, Format::Prometheus).len();
         let per_worker = 1 + Counts::default().plain_ones().count() + Skip::ALL.len() + Drop::ALL.len();
         let per_histogram = 25 + 3;
         let histograms = 2 * Metric::ALL.len() + 1;
-        assert_eq!(lines, 3 + 2 * per_worker + PORT_COUNTERS.len() + histograms * per_histogram);
+        assert_eq!(without, 3 + 2 * per_worker + PORT_COUNTERS.len() + histograms * per_histogram);
+        for (prefixes, told_apart) in [(0, 0), (2, 2), (1_024, MAX_PREFIXES), (1_100, MAX_PREFIXES)] {
+            let series = samples(&snapshot(prefixes), Format::Prometheus).len() - without;
+            assert_eq!(series, PREFIX_HISTOGRAMS.len() * (told_apart + 1) * per_histogram);
+        }
     }
 
     #[test]
     fn help_needs_no_escapes() {
-        let text = rendered(Format::OpenMetrics);
+        let text = rendered(&snapshot(0), Format::OpenMetrics);
         let mut help = text.lines().filter(|line| line.starts_with("# HELP"));
         assert!(help.all(|line| line.ends_with('.') && !line.contains(['\\', '"'])));
     }

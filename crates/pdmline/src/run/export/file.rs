@@ -7,17 +7,19 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::Context;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::config::Target;
 
 /// Opens `target` behind what is there already.
 fn open_target(target: &Target) -> io::Result<File> {
     match target {
-        // A named pipe without a reader fails now, and a full one later: waiting would stop more than the file.
         Target::File(path) => {
+            // A named pipe without a reader is refused and not waited for; a full one is.
             let flags = OFlag::O_NONBLOCK.bits();
-            OpenOptions::new().append(true).create(true).custom_flags(flags).open(path)
+            let file = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path)?;
+            fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+            Ok(file)
         }
         Target::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
     }
@@ -35,7 +37,7 @@ impl fmt::Display for Target {
 /// An open file of lines, until something goes wrong with it.
 #[derive(Debug)]
 pub(super) struct LineFile {
-    /// What the operator knows it as.
+    /// What it holds.
     what: &'static str,
     target: Target,
     /// What a new file begins with.
@@ -57,6 +59,11 @@ impl LineFile {
         Ok(Self { what, target, header, file: Some(file) })
     }
 
+    /// What the operator knows it as: what it holds, and where.
+    pub(super) fn name(&self) -> String {
+        format!("the {} to {}", self.what, self.target)
+    }
+
     /// Appends the lines that `write` makes: all or, where it is a file that can be cut, none. After the first failure
     /// they go nowhere, and what there is to say about that is returned.
     #[must_use]
@@ -70,7 +77,7 @@ impl LineFile {
         if self.target == Target::Stdout && error.kind() == ErrorKind::BrokenPipe {
             return None;
         }
-        Some(format!("stopped writing the {} to {}: {error}; SIGHUP starts again", self.what, self.target))
+        Some(format!("stopped writing {}: {error}; SIGHUP starts again", self.name()))
     }
 
     /// Opens the target anew: somebody may have renamed the old file, or made room. Where that fails all stays as it
@@ -109,6 +116,7 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
+    use std::thread;
 
     use nix::sys::stat::Mode;
     use nix::unistd::mkfifo;
@@ -260,6 +268,29 @@ mod tests {
         let mut named = unread(Target::File("/run/pipe".into()));
         let said = "stopped writing the log to /run/pipe: Broken pipe (os error 32); SIGHUP starts again";
         assert_eq!(append(&mut named, "one\n").as_deref(), Some(said));
+    }
+
+    #[test]
+    fn a_full_named_pipe_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        mkfifo(&path, Mode::S_IRWXU).unwrap();
+        // More than a pipe holds.
+        let line = format!("{}\n", "x".repeat(1 << 20));
+        let reader = {
+            let path = path.clone();
+            thread::spawn(move || fs::read_to_string(path).unwrap())
+        };
+        let mut file = loop {
+            // Until there is a reader.
+            if let Ok(file) = try_open(&path) {
+                break file;
+            }
+            thread::yield_now();
+        };
+        assert_eq!(append(&mut file, &line), None);
+        drop(file);
+        assert_eq!(reader.join().unwrap(), format!("{HEADER}{line}"));
     }
 
     #[test]

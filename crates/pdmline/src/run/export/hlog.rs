@@ -1,49 +1,36 @@
 //! The histogram log: all delays, for HdrHistogram's tools.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use stats::{HistogramLog, Snapshot};
 
 use super::file::LineFile;
+use super::writer::{Lines, Writer};
 use crate::config::Target;
 
-/// An interval log in a file.
-#[derive(Debug)]
-pub(crate) struct Hlog {
-    log: HistogramLog,
-    file: LineFile,
+/// Opens the log at `path` of what is measured from `start` on. What is there already stays, and this comes behind.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn open(path: PathBuf, start: SystemTime) -> anyhow::Result<Writer> {
+    let log = HistogramLog::new(start);
+    let mut header = Vec::new();
+    log.write_header(&mut header)?;
+    Writer::start(LineFile::open("histogram log", Target::File(path), header)?, log)
 }
 
-impl Hlog {
-    /// Opens the log at `path` of what is measured from `start` on. What is there already stays, and this comes behind.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub(crate) fn create(path: PathBuf, start: SystemTime) -> anyhow::Result<Self> {
-        let log = HistogramLog::new(start);
-        let mut header = Vec::new();
-        log.write_header(&mut header)?;
-        let file = LineFile::open("histogram log", Target::File(path), header)?;
-        Ok(Self { log, file })
-    }
-
-    /// Writes the interval that `snapshot` ends at `now`. If the log has to stop here what to say is returned, once.
-    #[must_use]
-    pub(crate) fn export(&mut self, snapshot: &Snapshot, now: SystemTime) -> Option<String> {
-        self.file.append(|out| self.log.write_interval(snapshot, now, out))
-    }
-
-    /// Opens the file again after it was renamed, or stopped. What to say is returned if that fails.
-    #[must_use]
-    pub(crate) fn reopen(&mut self) -> Option<String> {
-        self.file.reopen()
+impl Lines for HistogramLog {
+    fn interval(&mut self, snapshot: &Snapshot, now: SystemTime, out: &mut Vec<u8>) -> io::Result<()> {
+        self.write_interval(snapshot, now, out)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::Arc;
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
@@ -61,15 +48,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, old) = (dir.path().join("log"), dir.path().join("log.1"));
         let start = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let mut log = Hlog::create(path.clone(), start).unwrap();
+        let mut log = open(path.clone(), start).unwrap();
         for second in 1..=3 {
             let uptime = Duration::from_secs(second);
-            assert_eq!(log.export(&snapshot(uptime), start + uptime), None);
+            assert_eq!(log.export(&Arc::new(snapshot(uptime)), start + uptime), None);
             if second == 2 {
                 fs::rename(&path, &old).unwrap();
-                assert_eq!(log.reopen(), None);
+                log.reopen();
             }
         }
+        assert_eq!(log.finish(), None);
         let header = "#[StartTime: 1700000000.000 (seconds since epoch)]";
         let line = |began: u64| format!("Tag=lab.network_rtt,{began}.000,1.000,100.000");
         assert_eq!(heads(&old), [header, &line(1_700_000_000), &line(1_700_000_001)]);
@@ -78,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_written_is_one_message() {
-        let error = Hlog::create("/nowhere/log".into(), UNIX_EPOCH).unwrap_err();
+        let error = open("/nowhere/log".into(), UNIX_EPOCH).err().unwrap();
         let said = "cannot write the histogram log to /nowhere/log: No such file or directory (os error 2)";
         assert_eq!(format!("{error:#}"), said);
     }

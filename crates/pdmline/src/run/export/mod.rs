@@ -1,7 +1,8 @@
 //! Where results go while the appliance runs: each interval, what is known of it is handed to all who want it.
 //!
-//! All of this happens on the control thread and costs the workers nothing. Only what is wrong at the start ends the
-//! program; a disk that fills up later, or a reader that goes away, ends that one export.
+//! All of this happens apart from the workers and costs them nothing, and nothing of it ever keeps the control thread
+//! waiting. Only what is wrong at the start ends the program; a disk that fills up later, or a reader that goes away, ends
+//! that one export.
 
 mod file;
 mod hlog;
@@ -10,21 +11,32 @@ mod json;
 mod telemetry;
 #[cfg(test)]
 pub(super) mod testing;
+mod writer;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
-use flow::{Survey, TickRate};
+use flow::{Ended, FlowRecord, Survey, TickRate};
 use stats::Snapshot;
 use stats::openmetrics::{Buckets, Exposition};
 
 use super::say;
 use crate::config::Export;
-use hlog::Hlog;
 use http::Server;
-use json::JsonLines;
+use json::EndedFlow;
+use writer::Writer;
 
 pub(super) use telemetry::Commands;
+
+/// Flows that are handed over together at the end.
+const BATCH: usize = 4096;
+
+/// How long the flows of the end may take to be written, but for the last ones.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long to wait for room between two looks.
+const BREATHER: Duration = Duration::from_millis(1);
 
 /// All that is known at the end of an interval.
 #[derive(Debug)]
@@ -41,8 +53,8 @@ pub(super) struct Exports {
     interval: Duration,
     next: Duration,
     openmetrics: Option<Server>,
-    hlog: Option<Hlog>,
-    json: Option<JsonLines>,
+    hlog: Option<Writer>,
+    json: Option<Writer>,
 }
 
 impl Exports {
@@ -61,8 +73,8 @@ impl Exports {
             interval: config.interval,
             next: config.interval,
             openmetrics: config.openmetrics.map(serve).transpose()?,
-            hlog: config.hlog.clone().map(|path| Hlog::create(path, now)).transpose()?,
-            json: config.json.clone().map(JsonLines::create).transpose()?,
+            hlog: config.hlog.clone().map(|path| hlog::open(path, now)).transpose()?,
+            json: config.json.clone().map(json::open).transpose()?,
         })
     }
 
@@ -75,24 +87,51 @@ impl Exports {
         due
     }
 
+    /// Hands over flows that have ended by `now`; a tick of their times is worth `rate`.
+    pub(super) fn flows(&mut self, ended: impl Iterator<Item = Ended>, rate: TickRate, now: SystemTime) {
+        let Some(json) = &mut self.json else { return };
+        let lines: Vec<_> =
+            ended.map(|ended| EndedFlow::new(&ended.flow, Some(ended.ending), rate, now)).collect();
+        json.flows(lines).iter().for_each(|line| say(line));
+    }
+
+    /// Hands over the flows that the end of the program ends. There may be millions, so that the file is waited for, but not
+    /// for long.
+    pub(super) fn last_flows(&mut self, flows: impl Iterator<Item = FlowRecord>, rate: TickRate) {
+        let Some(json) = &mut self.json else { return };
+        let now = SystemTime::now();
+        let deadline = Instant::now() + PATIENCE;
+        let mut lines = flows.map(|flow| EndedFlow::new(&flow, None, rate, now)).peekable();
+        while lines.peek().is_some() {
+            while !json.has_room_for_flows() && Instant::now() < deadline {
+                thread::sleep(BREATHER);
+            }
+            let slow = json.flows(lines.by_ref().take(BATCH).collect());
+            slow.iter().for_each(|line| say(line));
+            if slow.is_some() {
+                return;
+            }
+        }
+    }
+
     /// Hands `snapshot`, taken at `now`, to all.
     pub(super) fn export(&mut self, snapshot: &Arc<Snapshot>, now: SystemTime) {
-        let hlog = self.hlog.as_mut().and_then(|hlog| hlog.export(snapshot, now));
-        let json = self.json.as_mut().and_then(|json| json.export(snapshot, now));
-        say_all([hlog, json]);
+        for file in self.hlog.iter_mut().chain(&mut self.json) {
+            file.export(snapshot, now).iter().for_each(|line| say(line));
+        }
         if let Some(openmetrics) = &self.openmetrics {
             openmetrics.publish(Arc::clone(snapshot));
         }
     }
 
     /// Opens the files anew.
-    pub(super) fn reopen(&mut self) {
-        let hlog = self.hlog.as_mut().and_then(Hlog::reopen);
-        let json = self.json.as_mut().and_then(JsonLines::reopen);
-        say_all([hlog, json]);
+    pub(super) fn reopen(&self) {
+        self.hlog.iter().chain(&self.json).for_each(Writer::reopen);
     }
-}
 
-fn say_all(lines: [Option<String>; 2]) {
-    lines.iter().flatten().for_each(|line| say(line));
+    /// Waits until all is written that was exported, or until it takes too long.
+    pub(super) fn finish(&mut self) {
+        let files = self.hlog.take().into_iter().chain(self.json.take());
+        files.filter_map(Writer::finish).for_each(|line| say(&line));
+    }
 }

@@ -25,6 +25,7 @@ pub(in crate::run) fn snapshot(uptime: Duration) -> Snapshot {
         rules: vec!["lab".into()],
         total: interval.clone(),
         interval,
+        prefixes: None,
         clock_error_ppb: 0,
     }
 }

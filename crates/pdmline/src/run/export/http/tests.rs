@@ -28,6 +28,7 @@ fn snapshot(alive: [bool; 2]) -> Arc<Snapshot> {
         rules: vec!["lab".into()],
         total: Collector::new(1),
         interval: Collector::new(1),
+        prefixes: None,
         clock_error_ppb: 0,
     })
 }

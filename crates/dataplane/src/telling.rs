@@ -1,10 +1,11 @@
-//! What a worker tells of single flows: those that ended, and, when it is asked, those that stand out. Bounded queues, and
-//! nobody ever waits.
+//! What a worker tells the control thread: what it recorded, flows that ended, and, when it is asked, those that stand out.
+//! Bounded queues, and nobody ever waits.
 
 use std::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
-use flow::{Ended, Survey};
+use flow::{Ended, Span, Survey};
+use stats::{Exchange, Intake};
 
 use crate::Engine;
 
@@ -13,7 +14,34 @@ const ENDED: usize = 4096;
 
 /// The worker's end.
 #[derive(Debug)]
-pub struct FlowTeller {
+pub struct Telling {
+    pub(crate) recorders: Exchange,
+    pub(crate) flows: FlowTeller,
+    pub(crate) interval: Span,
+}
+
+/// The control thread's end.
+#[derive(Debug)]
+pub struct Listening {
+    /// Where full recorders come out.
+    pub recorders: Intake,
+    /// Where it is told of single flows.
+    pub flows: FlowListener,
+}
+
+impl Telling {
+    /// Both ends for the worker of `engine`, which is to exchange its recorders and look for requests each `interval`.
+    #[must_use]
+    pub fn of(engine: &Engine<'_>, interval: Span) -> (Self, Listening) {
+        let (recorders, intake) = stats::exchange(engine.recorders());
+        let (flows, listener) = flow_talk();
+        (Self { recorders, flows, interval }, Listening { recorders: intake, flows: listener })
+    }
+}
+
+/// The worker's end for single flows.
+#[derive(Debug)]
+pub(crate) struct FlowTeller {
     ended: Arc<ArrayQueue<Ended>>,
     asked: Arc<ArrayQueue<Box<Survey>>>,
     answered: Arc<ArrayQueue<Box<Survey>>>,
@@ -21,7 +49,7 @@ pub struct FlowTeller {
     survey: Option<Box<Survey>>,
 }
 
-/// The control thread's end.
+/// The control thread's end for single flows.
 #[derive(Debug)]
 pub struct FlowListener {
     ended: Arc<ArrayQueue<Ended>>,
@@ -29,9 +57,7 @@ pub struct FlowListener {
     answered: Arc<ArrayQueue<Box<Survey>>>,
 }
 
-/// Both ends.
-#[must_use]
-pub fn flow_talk() -> (FlowTeller, FlowListener) {
+fn flow_talk() -> (FlowTeller, FlowListener) {
     let (ended, asked, answered) =
         (Arc::new(ArrayQueue::new(ENDED)), Arc::new(ArrayQueue::new(1)), Arc::new(ArrayQueue::new(1)));
     let listener = FlowListener {
