@@ -259,6 +259,27 @@ fn a_survey_sees_every_flow_once_however_small_the_steps() {
 }
 
 #[test]
+fn a_survey_of_a_table_that_fills_misses_no_flow() {
+    with_shard(100, settings(0, Some(60 * SECOND), 1024), |mut shard| {
+        for port in 0..4 {
+            talk(&mut shard, port, 0, SECOND);
+        }
+        shard.sweep(at(SECOND), 2, None);
+        let mut survey = Survey::default();
+        for port in 4..8 {
+            talk(&mut shard, port, SECOND, 2 * SECOND);
+            shard.sweep(at(2 * SECOND), 1, Some(&mut survey));
+        }
+        while !survey.is_complete() {
+            shard.sweep(at(2 * SECOND), 1, Some(&mut survey));
+        }
+        let mut seen: Vec<u16> = survey.worst(WorstBy::Loss).iter().map(|flow| flow.key.local_port).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..8).collect::<Vec<_>>());
+    });
+}
+
+#[test]
 fn who_does_not_measure_still_answers() {
     with_shard(4, settings(100, None, 64), |mut shard| {
         shard.set_measuring(false);
