@@ -24,12 +24,13 @@ pub struct Vector {
     json: Value,
 }
 
-/// What `pdmline replay` made of a vector.
+/// What came of a vector's input.
 #[derive(Debug)]
 pub struct Replayed {
-    /// The capture it wrote.
+    /// The capture of what came out.
     pub output: PathBuf,
-    report: Value,
+    /// The report, as JSON has it.
+    pub report: Value,
 }
 
 /// Where the vectors lie: beside the checkout, in `../shared/vectors`, or where `PDMLINE_VECTORS` says.
@@ -76,6 +77,12 @@ impl Vector {
     #[must_use]
     pub fn output(&self) -> PathBuf {
         self.directory.join(format!("{}.out.pcap", self.name))
+    }
+
+    /// What it says of `key`: null where it says nothing.
+    #[must_use]
+    pub fn says(&self, key: &str) -> &Value {
+        &self.json[key]
     }
 
     /// Runs `pdmline replay` on it, writing into `directory`.

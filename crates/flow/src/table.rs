@@ -189,24 +189,19 @@ impl<'m> Table<'m> {
         self.live -= 1;
     }
 
-    /// How many entries were ever used.
-    pub(crate) fn touched(&self) -> u32 {
-        self.untouched
-    }
-
     /// All entries that hold a flow.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries[..self.untouched as usize].iter().filter(|entry| entry.is_live())
     }
 
-    /// The entry after `hand` in a round through all that were ever used, with its index; `None` when there is none.
-    pub(crate) fn next_in_round(&self, hand: u32) -> Option<(EntryIndex, &Entry)> {
-        let index = if hand < self.untouched { hand } else { 0 };
-        (self.untouched > 0).then(|| (EntryIndex(index), &self.entries[index as usize]))
+    /// The entry at `hand`, with its index, in a round through all that were ever used; `None` when there is none.
+    pub(crate) fn at(&self, hand: u32) -> Option<(EntryIndex, &Entry)> {
+        (hand < self.untouched).then(|| (EntryIndex(hand), &self.entries[hand as usize]))
     }
-}
 
-/// The hand after it has passed `index`.
-pub(crate) fn after(index: EntryIndex) -> u32 {
-    index.0 + 1
+    /// The hand after it has passed `index`.
+    pub(crate) fn after(&self, index: EntryIndex) -> u32 {
+        let next = index.0 + 1;
+        if next < self.untouched { next } else { 0 }
+    }
 }
