@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use dataplane::memory::HeapPacket;
 use dataplane::{
-    Burst, Clock, Engine, Outlet, Packet, Pair, Receive, Rule, Rules, Telling, Transmit, Way, Worker,
+    Burst, Clock, Engine, Outlet, Owners, Packet, Pair, Receive, Rule, Rules, Telling, Transmit, Way, Worker,
     WorkerId, mailboxes,
 };
 use flow::{FlowRecord, Instant, Key, KeyHasher, Settings, Shard, Side, Span};
@@ -81,10 +81,22 @@ fn ways(pairs: &[Pair]) -> impl Iterator<Item = (Pair, Side)> {
     pairs.iter().flat_map(|&pair| [(pair, Side::Host), (pair, Side::Wire)])
 }
 
+/// Who owns what: where each packet comes to its owner, by what a device can hash.
+fn owners(plan: &Plan) -> Owners {
+    match plan.spread {
+        Spread::ToOwner => {
+            let entries: Vec<_> = (0..128).map(|entry| WorkerId::new(entry % plan.workers)).collect();
+            Owners::by_rss(&entries, true)
+        }
+        _ => Owners::by_key(&(0..plan.workers).map(WorkerId::new).collect::<Vec<_>>()),
+    }
+}
+
 /// The outside of a crew's queues.
 pub(crate) struct Ports {
     spread: Spread,
-    owners: Arc<[WorkerId]>,
+    workers: u16,
+    owners: Arc<Owners>,
     hasher: KeyHasher,
     /// What [`Spread::ByDirection`] hashes by, the hosts' side first.
     by_direction: [KeyHasher; 2],
@@ -101,7 +113,8 @@ impl Ports {
         let inlets = || (0..plan.workers).map(|_| SharedQueue::default()).collect();
         Self {
             spread: plan.spread,
-            owners: (0..plan.workers).map(WorkerId::new).collect(),
+            workers: plan.workers,
+            owners: Arc::new(owners(plan)),
             hasher,
             by_direction: [[5; 4], [6; 4]].map(KeyHasher::new),
             inlets: ways.iter().map(|_| inlets()).collect(),
@@ -118,7 +131,7 @@ impl Ports {
             from,
             inlets: vec![inlets[worker].clone()],
             outlet: match self.spread {
-                Spread::ToFirst if worker > 0 => Outlet::Worker(self.owners[0]),
+                Spread::ToFirst if worker > 0 => Outlet::Worker(WorkerId::new(0)),
                 _ => Outlet::Queue(outlet.clone()),
             },
             owners: Arc::clone(&self.owners),
@@ -134,7 +147,7 @@ impl Ports {
     }
 
     fn receiver(&self, way: usize, packet: &HeapPacket) -> usize {
-        let workers = self.owners.len();
+        let workers = usize::from(self.workers);
         let Some(key) = self.key(way, packet) else {
             return if self.spread == Spread::ToFirst { 0 } else { way % workers };
         };
@@ -154,7 +167,7 @@ impl Ports {
     }
 
     fn owner(&self, key: &Key) -> usize {
-        self.owners[self.hasher.hash(key).pick(self.owners.len())].index()
+        self.owners.of(key, self.hasher.hash(key)).index()
     }
 
     /// Takes what has left, with the way it left by: in its order for each way.
