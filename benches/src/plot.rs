@@ -61,7 +61,6 @@ pub fn draw(path: &Path, curves: &[Curves]) -> Result<(), Box<dyn Error>> {
         .configure_series_labels()
         .position(SeriesLabelPosition::UpperLeft)
         .background_style(WHITE)
-        .border_style(BLACK)
         .draw()?;
     area.present()?;
     Ok(())
