@@ -17,6 +17,8 @@ pub enum Requirement {
     Python(&'static str),
     /// A tmpfs of our own.
     Tmpfs,
+    /// A core for what is tested, and one for all else.
+    TwoCores,
 }
 
 impl Requirement {
@@ -37,6 +39,10 @@ impl Requirement {
                 let refused = crate::tmpfs::with(4096, |_| ()).err();
                 refused.map(|error| format!("needs a tmpfs: run it as root: {error:#}"))
             }
+            Self::TwoCores => {
+                let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+                (cores < 2).then(|| "needs two cores".to_owned())
+            }
         }
     }
 }
@@ -45,13 +51,10 @@ fn missing_for_a_rig() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("needs network namespaces: run it as root".to_owned());
     }
-    let tool = ["ip", "ethtool", "ping"].into_iter().find_map(|tool| Requirement::Program(tool).missing());
-    if tool.is_some() {
-        return tool;
-    }
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if cores < 2 {
-        return Some("needs two cores".to_owned());
+    let tools = ["ip", "ethtool", "ping"].map(Requirement::Program);
+    let missing = tools.into_iter().chain([Requirement::TwoCores]).find_map(Requirement::missing);
+    if missing.is_some() {
+        return missing;
     }
     let refused = crate::network::probe().err()?;
     Some(format!("needs network namespaces and veth, which this machine refuses: {refused:#}"))

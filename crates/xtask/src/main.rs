@@ -9,6 +9,7 @@ mod packages;
 mod summary;
 mod tests;
 mod tools;
+mod versus;
 
 use std::path::Path;
 use std::process::Command;
@@ -32,6 +33,8 @@ enum Task {
         #[arg(long, default_value_t = 10)]
         times: u32,
     },
+    /// Measure pdmline against DPDK's own dpdk-testpmd.
+    Versus(versus::Args),
 }
 
 fn main() -> Result<()> {
@@ -49,6 +52,7 @@ fn main() -> Result<()> {
             packages::install(packages::BUILD, packages::TEST)?;
             tests::rig(times)
         }
+        Task::Versus(args) => versus::run(&args),
     }
 }
 

@@ -31,7 +31,13 @@ pub(crate) const TEST: &[Package] = &[
     package("iputils-ping", "pings through the appliance"),
     package("tmux", "a terminal of known size, for the screen of pdmline top"),
     package("python3-venv", "runs independent readers of our exports, from PyPI"),
+    TESTPMD,
 ];
+
+/// To measure it against others.
+pub(crate) const VERSUS: &[Package] = &[TESTPMD];
+
+const TESTPMD: Package = package("dpdk-dev", "brings dpdk-testpmd, which pdmline is measured against");
 
 /// Installs those packages that are missing, and tells which and why.
 pub(crate) fn install(build: &[Package], test: &[Package]) -> Result<()> {
