@@ -17,6 +17,7 @@ mod replay;
 mod report;
 mod run;
 mod secret;
+mod version;
 
 use std::io::Write;
 use std::process::ExitCode;
