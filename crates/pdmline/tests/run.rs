@@ -333,6 +333,9 @@ fn rings_are_ports_too() {
 fn it_tells_while_it_runs_and_at_the_end() {
     let output = nothing("tells").run(&["--duration", "1s", "--interval", "200ms"]);
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), stderr(&output));
+    let versions = format!("0.1.0, built with {0}, running with {0}\n", dpdk::Version::BUILT_WITH);
+    assert!(stderr.starts_with(&format!("pdmline {versions}")), "{stderr}");
+    assert_eq!(support::pdmline(["--version"]).stdout, format!("pdmline {versions}"));
     assert!(stderr.contains("rule \"lab\" ends at 20"), "{stderr}");
     assert!(stderr.contains(" of 1s: packets 0/s, inserted 0/s, observed 0/s, flows 0\n"), "{stderr}");
     assert!(stdout.starts_with("0 packets and 0 flows in 1."), "{stdout}");

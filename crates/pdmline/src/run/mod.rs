@@ -32,7 +32,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
 use crate::config::{Config, Target};
-use crate::{files, report};
+use crate::{files, report, version};
 use activation::Activations;
 use control::Control;
 use control_socket::ControlSocket;
@@ -118,6 +118,7 @@ fn run_here(args: &Args, config: &Config, machine: &Machine, groups: Groups) -> 
     let mut regions = shares::regions(config, &crew)?;
     let shares = shares::cut(config, &crew, &mut regions, ways, &rules, &clock)?;
     let mut control = Control::new(args, config, &activations, calibrator, exports, commands, socket);
+    say(&format!("pdmline {}", version::of_all()));
     let ran = control.run(&eal, &ports, shares, config.idle, &wishes);
     let mut report = control.into_report();
     let closed = ports.close(&mut report);
