@@ -70,8 +70,13 @@ impl Appliance {
 }
 
 impl Drop for Appliance {
+    /// Ends it as an operator would, if the test did not: one that is killed leaves its socket behind.
     fn drop(&mut self) {
-        // Gone already, unless the test failed in between.
+        let start = Instant::now();
+        while self.child.try_wait().is_ok_and(|ended| ended.is_none()) && start.elapsed() < PATIENCE {
+            let _ = signal(&self.child, Signal::SIGTERM);
+            thread::sleep(Duration::from_millis(10));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
