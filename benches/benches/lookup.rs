@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dataplane::BURST;
 use flow::{Hash, Instant, Key, Shard};
-use pdmline_benches::{RATE, memory, shard};
+use pdmline_benches::{RATE, key, memory, shard};
 
 const TABLES: [u32; 3] = [1_000, 64_000, 1_000_000];
 
@@ -42,7 +42,8 @@ fn lookups(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(BURST as u64));
     for flows in TABLES {
         let mut memory = memory(flows as usize);
-        let (mut shard, keys) = shard(&mut memory, flows);
+        let mut shard = shard(&mut memory, flows);
+        let keys: Vec<_> = (0..flows).map(key).collect();
         let mut next = rounds(&keys);
         group.bench_function(BenchmarkId::new("hit", flows), |bench| {
             bench.iter(|| {

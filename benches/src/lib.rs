@@ -5,6 +5,15 @@
 
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has to stop")]
 
+pub mod bump;
+pub mod pages;
+pub mod plot;
+pub mod results;
+pub mod ring;
+pub mod rounds;
+pub mod strangers;
+pub mod talk;
+
 use flow::{Instant, Key, KeyHasher, PairId, PsnStart, Settings, Shard, Side, TickRate};
 use memmap2::{Advice, MmapMut};
 use pdm::{Psn, look};
@@ -15,6 +24,12 @@ pub const FRAME: usize = 78;
 /// Where the fixed header starts.
 pub const IP: usize = 14;
 
+/// Where the source address starts; the destination address follows.
+const SOURCE: usize = IP + 8;
+
+/// Where the source port starts; the destination port follows.
+const PORTS: usize = IP + 40;
+
 /// The yardstick's frame of flow `flow`: a UDP packet from a host of `2001:db8:a::/48`.
 #[must_use]
 pub fn frame(flow: u32) -> [u8; FRAME] {
@@ -24,13 +39,21 @@ pub fn frame(flow: u32) -> [u8; FRAME] {
     frame[IP + 5] = 24;
     frame[IP + 6] = 17;
     frame[IP + 7] = 64;
-    frame[IP + 8..IP + 14].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8, 0, 0x0a]);
-    frame[IP + 20..IP + 24].copy_from_slice(&(flow >> 16).to_be_bytes());
+    frame[SOURCE..SOURCE + 6].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8, 0, 0x0a]);
+    frame[IP + 20..IP + 24].copy_from_slice(&(flow >> 8).to_be_bytes());
     frame[IP + 24..IP + 30].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8, 0, 0x0b]);
     frame[IP + 39] = 1;
-    let [_, _, high, low] = flow.to_be_bytes();
-    frame[IP + 40..IP + 44].copy_from_slice(&[high, low, 0, 80]);
+    let [.., low] = flow.to_be_bytes();
+    frame[PORTS..PORTS + 4].copy_from_slice(&[0xc0, low, 0, 80]);
     frame[IP + 45] = 24;
+    frame
+}
+
+/// The frame that goes the other way on the flow of `frame`.
+#[must_use]
+pub fn reply_to(mut frame: [u8; FRAME]) -> [u8; FRAME] {
+    frame[SOURCE..PORTS].rotate_left(16);
+    frame[PORTS..PORTS + 4].rotate_left(2);
     frame
 }
 
@@ -59,18 +82,17 @@ pub fn memory(flows: usize) -> MmapMut {
     memory
 }
 
-/// A shard with flows 0 to `flows` in it, and their keys.
+/// A shard with flows 0 to `flows` in it.
 ///
 /// # Panics
 /// If `memory` is too small for them.
-pub fn shard(memory: &mut [u8], flows: u32) -> (Shard<'_>, Vec<Key>) {
+pub fn shard(memory: &mut [u8], flows: u32) -> Shard<'_> {
     let settings = Settings::new(KeyHasher::new([1, 2, 3, 4]), PsnStart::At(Psn::default()));
     let mut shard = Shard::new(memory, settings).expect("the memory is large enough");
-    let keys: Vec<_> = (0..flows).map(key).collect();
-    for key in &keys {
-        shard.create(shard.hash(key), key, Instant::default()).expect("there is room");
+    for key in (0..flows).map(key) {
+        shard.create(shard.hash(&key), &key, Instant::default()).expect("there is room");
     }
-    (shard, keys)
+    shard
 }
 
 /// The benches' clock: one tick a nanosecond.

@@ -25,8 +25,8 @@ pub struct Settings<'a> {
     pub instance: &'a str,
     /// The pairs that it serves.
     pub pairs: &'a [Pair],
-    /// The core of its one worker.
-    pub core: usize,
+    /// The cores of its workers, which serve all pairs.
+    pub cores: &'a [usize],
     /// What the worker does when there is nothing to do.
     pub idle: &'a str,
     /// What its rules select: `any`, or one protocol.
@@ -37,7 +37,7 @@ pub struct Settings<'a> {
 
 impl Settings<'_> {
     fn to_toml(self) -> String {
-        let Self { instance, core, idle, protocol, more, .. } = self;
+        let Self { instance, cores, idle, protocol, more, .. } = self;
         let mut toml = format!(
             "instance = \"{instance}\"\n\
              [consent]\nstatement = \"a test between namespaces of its own\"\n\
@@ -50,7 +50,7 @@ impl Settings<'_> {
                 "[[pair]]\n\
                  host = \"net_af_packet{host_port},iface={host}\"\n\
                  wire = \"net_af_packet{wire_port},iface={wire}\"\n\
-                 mtu = {WIRE_MTU}\ncores = [{core}]\n"
+                 mtu = {WIRE_MTU}\ncores = {cores:?}\n"
             );
         }
         // The same two rules everywhere: of each, one of the pairs sees the local side.

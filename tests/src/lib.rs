@@ -17,6 +17,7 @@ pub mod python;
 pub mod requirement;
 pub mod rig;
 pub mod stream;
+pub mod terminal;
 pub mod tmpfs;
 pub mod tools;
 pub mod transfer;

@@ -25,6 +25,8 @@ pub enum Middle {
     Bridges,
     /// One pdmline that serves both pairs on one core.
     OneProcess,
+    /// The same with two workers, each with queues of its own on every port.
+    TwoWorkers,
     /// A pdmline for each pair.
     TwoProcesses,
 }
@@ -65,18 +67,19 @@ impl Rig {
         let (one, other) = MIDDLE.split_at(1);
         // The hosts and whatever else runs share the cores. A worker that spins there is taken off its core for
         // milliseconds at a time, and what it measures is that.
-        let settings = |instance, pairs, core| Settings {
+        let settings = |instance, pairs, cores| Settings {
             instance,
             pairs,
-            core,
+            cores,
             idle: "sleep:50us",
             protocol,
             more: "",
         };
         let all = match middle {
             Middle::Bridges => return self.network.bridge_the_middle(),
-            Middle::OneProcess => vec![settings("rig", &MIDDLE, 1)],
-            Middle::TwoProcesses => vec![settings("rig-a", one, 0), settings("rig-b", other, 1)],
+            Middle::OneProcess => vec![settings("rig", &MIDDLE, &[1][..])],
+            Middle::TwoWorkers => vec![settings("rig", &MIDDLE, &[1, 1])],
+            Middle::TwoProcesses => vec![settings("rig-a", one, &[0]), settings("rig-b", other, &[1])],
         };
         for settings in all {
             self.appliances.push(Appliance::start(&self.network.middle, self.directory.path(), settings)?);

@@ -24,12 +24,13 @@ pub struct Vector {
     json: Value,
 }
 
-/// What `pdmline replay` made of a vector.
+/// What came of a vector's input.
 #[derive(Debug)]
 pub struct Replayed {
-    /// The capture it wrote.
+    /// The capture of what came out.
     pub output: PathBuf,
-    report: Value,
+    /// The report, as JSON has it.
+    pub report: Value,
 }
 
 /// Where the vectors lie: beside the checkout, in `../shared/vectors`, or where `PDMLINE_VECTORS` says.
@@ -78,6 +79,41 @@ impl Vector {
         self.directory.join(format!("{}.out.pcap", self.name))
     }
 
+    /// What it says of `key`: null where it says nothing.
+    #[must_use]
+    pub fn says(&self, key: &str) -> &Value {
+        &self.json[key]
+    }
+
+    /// The prefixes of the hosts.
+    ///
+    /// # Errors
+    ///
+    /// If the vector has none.
+    pub fn local(&self) -> Result<Vec<&str>> {
+        let prefixes = self.json["local"].as_array().context("no `local`")?;
+        prefixes.iter().map(|prefix| prefix.as_str().context("`local` is no text")).collect()
+    }
+
+    /// Its setting `key`: `initial_psn`, `mtu` or `max_destopts_len`.
+    ///
+    /// # Errors
+    ///
+    /// If the vector does not say.
+    pub fn number(&self, key: &str) -> Result<u16> {
+        let number = self.json[key].as_u64().and_then(|number| u16::try_from(number).ok());
+        number.with_context(|| format!("no `{key}`"))
+    }
+
+    /// Its setting `key`: `insert`, `strip` or `esp_tunnel`.
+    ///
+    /// # Errors
+    ///
+    /// If the vector does not say.
+    pub fn flag(&self, key: &str) -> Result<bool> {
+        self.json[key].as_bool().with_context(|| format!("no `{key}`"))
+    }
+
     /// Runs `pdmline replay` on it, writing into `directory`.
     ///
     /// # Errors
@@ -94,22 +130,20 @@ impl Vector {
 
     fn arguments(&self) -> Result<Vec<String>> {
         let mut arguments = Vec::new();
-        for prefix in self.json["local"].as_array().context("no `local`")? {
-            arguments
-                .extend(["--local".to_owned(), prefix.as_str().context("`local` is no text")?.to_owned()]);
+        for prefix in self.local()? {
+            arguments.extend(["--local".to_owned(), prefix.to_owned()]);
         }
         for (key, option) in
             [("initial_psn", "--initial-psn"), ("mtu", "--mtu"), ("max_destopts_len", "--max-destopts-len")]
         {
-            arguments.extend([option.to_owned(), self.json[key].to_string()]);
+            arguments.extend([option.to_owned(), self.number(key)?.to_string()]);
         }
         for (key, usual, option) in [
             ("insert", true, "--no-insert"),
             ("strip", true, "--no-strip"),
             ("esp_tunnel", false, "--esp-tunnel"),
         ] {
-            let value = self.json[key].as_bool().with_context(|| format!("no `{key}`"))?;
-            arguments.extend((value != usual).then(|| option.to_owned()));
+            arguments.extend((self.flag(key)? != usual).then(|| option.to_owned()));
         }
         Ok(arguments)
     }

@@ -44,7 +44,7 @@ fn what_arrives_while_it_stands_still_is_received_or_said_to_be_dropped() -> Res
     let settings = Settings {
         instance: "drops",
         pairs: &[PAIR],
-        core: 1,
+        cores: &[1],
         idle: "sleep:50us",
         protocol: "any",
         more: &export,

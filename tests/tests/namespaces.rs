@@ -12,6 +12,7 @@ use pdmline_tests::network::{HOST_INTERFACE, MIDDLE, Network};
 use pdmline_tests::require;
 use pdmline_tests::requirement::Requirement::{Namespaces, Program};
 use pdmline_tests::rig::{Middle, Rig, ping, retransmissions, total};
+use pdmline_tests::stream::stream;
 use pdmline_tests::transfer::transfer;
 use pdmline_tests::tshark::count;
 
@@ -45,6 +46,34 @@ mod through_one_process {
     fn the_wire_carries_pdm_and_the_hosts_see_none() -> Result<()> {
         require!(Namespaces, Program("tshark"));
         captures(Middle::OneProcess)
+    }
+}
+
+mod through_two_workers {
+    use super::*;
+
+    #[test]
+    fn hosts_talk() -> Result<()> {
+        require!(Namespaces);
+        bulk(Middle::TwoWorkers)
+    }
+
+    /// Most packets come by a queue of a worker that does not own their flow.
+    #[test]
+    fn many_flows_lose_nothing_and_keep_their_order() -> Result<()> {
+        const PACKETS: usize = 6_400;
+        require!(Namespaces);
+        let rig = Rig::start(Middle::TwoWorkers, "udp")?;
+        assert_eq!(stream(&rig.network.a, &rig.network.b, 64, PACKETS)?, PACKETS);
+        let reports = rig.stop()?;
+        // Both ways, and through both pairs.
+        assert_eq!(total(&reports, "/inserted"), 2 * PACKETS as u64, "{reports:?}");
+        assert_eq!(total(&reports, "/observed"), 2 * PACKETS as u64, "{reports:?}");
+        for outcome in ["/loss/lost", "/loss/duplicated", "/loss/reordered", "/loss/restarts"] {
+            assert_eq!(total(&reports, outcome), 0, "{outcome}: {reports:?}");
+        }
+        assert!(total(&reports, "/handed_over") > PACKETS as u64 / 2, "{reports:?}");
+        Ok(())
     }
 }
 

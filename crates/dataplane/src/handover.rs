@@ -144,13 +144,15 @@ impl<T> Inbox<T> {
 
     /// Whether nothing is left and nothing more will come.
     pub(crate) fn is_done(&self) -> bool {
-        // In this order: who goes may have put something in just before.
+        // In this order: who goes may have put something in just before, and whoever sees it gone sees that, too.
         self.0.iter().all(|ring| ring.is_abandoned() && ring.is_empty())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
@@ -169,5 +171,23 @@ mod tests {
         assert!(!inboxes[2].is_done() && inboxes[0].is_done());
         assert_eq!(inboxes[2].take_if(0, |_| true), Some(2));
         assert!(inboxes[2].is_done());
+    }
+
+    #[test]
+    fn what_is_put_in_last_is_not_overlooked() {
+        for _ in 0..300 {
+            let (outboxes, mut inboxes) = rings(2, 1);
+            let [mut outbox, _] = <[_; 2]>::try_from(outboxes).ok().unwrap();
+            let last = thread::spawn(move || {
+                assert!(outbox.put(WorkerId::new(1), 1));
+                outbox.close();
+            });
+            let mut taken = Vec::new();
+            while !inboxes[1].is_done() {
+                taken.extend(inboxes[1].take_if(0, |_| true));
+            }
+            assert_eq!(taken, [1]);
+            last.join().unwrap();
+        }
     }
 }

@@ -130,6 +130,8 @@ where
             self.send_finished();
             rest(Idle::Yield);
         }
+        // Flows began and ended meanwhile.
+        self.keep_house();
     }
 
     /// One round: a burst from each queue and from each other worker. Returns how many packets there were.

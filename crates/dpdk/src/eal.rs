@@ -17,7 +17,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::{Pid, dup, dup2_stderr, dup2_stdout};
 
 use crate::error::{Error, last_error};
-use crate::log;
+use crate::{Version, log};
 
 static STARTED: AtomicBool = AtomicBool::new(false);
 
@@ -54,9 +54,10 @@ impl Eal {
     /// A device that does not exist is no error here, only where it is opened.
     ///
     /// # Errors
-    /// [`Error::SecondEal`] on every call but the first, whether that succeeded or not; [`Error::Eal`] with what EAL
-    /// said; [`Error::ZeroOctet`]; [`Error::System`].
+    /// [`Error::OtherRelease`]; [`Error::SecondEal`] on every call but the first, whether that succeeded or not;
+    /// [`Error::Eal`] with what EAL said; [`Error::ZeroOctet`]; [`Error::System`].
     pub fn init<S: AsRef<str>>(arguments: &[S]) -> Result<Self, Error> {
+        Version::BUILT_WITH.must_fit(Version::running())?;
         let words = ["pdmline"].into_iter().chain(arguments.iter().map(AsRef::as_ref));
         let kept = words.map(c_string).collect::<Result<Vec<_>, _>>()?;
         if STARTED.swap(true, Ordering::Relaxed) {
@@ -127,14 +128,6 @@ fn runtime_dir() -> PathBuf {
     // SAFETY: EAL runs, and returns a C string of its own that stays as it is.
     let path = unsafe { CStr::from_ptr(dpdk_sys::rte_eal_get_runtime_dir()) };
     PathBuf::from(OsStr::from_bytes(path.to_bytes()))
-}
-
-/// Name and version of the DPDK that runs, such as `DPDK 22.11.11`.
-#[must_use]
-pub fn version() -> String {
-    // SAFETY: it returns a C string of the library's own, with or without EAL.
-    let name = unsafe { CStr::from_ptr(dpdk_sys::rte_version()) };
-    name.to_string_lossy().into_owned()
 }
 
 pub(crate) fn c_string(text: &str) -> Result<CString, Error> {

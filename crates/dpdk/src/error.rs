@@ -4,6 +4,8 @@ use std::ffi::CStr;
 
 use nix::errno::Errno;
 
+use crate::Version;
+
 /// Why DPDK, or the system beneath it, refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -11,6 +13,17 @@ pub enum Error {
     /// [`crate::Eal::init`] was called before.
     #[error("DPDK can be started once per process, and was: run a second instance as a process of its own")]
     SecondEal,
+    /// The libraries found at run time are not those of the release that the program was built with.
+    #[error(
+        "built with {built_with}, this program cannot work with the libraries of {running} that it finds here: build \
+         it anew on this machine, or give it those (LD_LIBRARY_PATH)"
+    )]
+    OtherRelease {
+        /// What it was built with.
+        built_with: Version,
+        /// What it finds.
+        running: Version,
+    },
     /// EAL did not start.
     #[error("DPDK did not start: {said}; it was given `{arguments}`, check those after `--`")]
     Eal {

@@ -9,7 +9,7 @@ use zerocopy::FromBytes;
 use crate::entry::Entry;
 use crate::log::{SendLog, Set, sets_for};
 use crate::measure::{self, Answer, ClockTolerance};
-use crate::table::{self, Bucket, ENTRIES_PER_BUCKET, EntryIndex, Table};
+use crate::table::{Bucket, ENTRIES_PER_BUCKET, EntryIndex, Table};
 use crate::{
     Departure, Ended, Ending, Error, FlowRecord, Hash, Instant, Key, KeyHasher, Progress, Span, Survey,
     TickRate,
@@ -382,16 +382,17 @@ impl<'m> Shard<'m> {
             if self.settings.lifetime.is_none() && survey.is_none() {
                 return;
             }
-            let Some((index, entry)) = self.table.next_in_round(self.hand) else {
+            let hand = self.hand;
+            let Some((index, entry)) = self.table.at(hand) else {
                 return survey.into_iter().for_each(Survey::complete);
             };
-            self.hand = table::after(index);
+            self.hand = self.table.after(index);
             let (live, over) = (entry.is_live(), self.is_over(entry, now));
             if let Some(survey) = survey.as_mut() {
                 if live && !over {
                     survey.see(&entry.record(now));
                 }
-                survey.advance(self.table.touched());
+                survey.advance(hand, self.hand);
             }
             if live && over {
                 let hash = self.settings.hasher.hash(&entry.key);

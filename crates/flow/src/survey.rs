@@ -48,8 +48,9 @@ const KEPT: usize = 16;
 pub struct Survey {
     /// In the order of [`WorstBy::ALL`], each with the worst first.
     worst: [ArrayVec<FlowRecord, KEPT>; WorstBy::ALL.len()],
-    /// Entries that are still to be looked at; `None` before the first.
-    left: Option<u32>,
+    /// Where the clock hand was at its beginning; `None` before.
+    began: Option<u32>,
+    complete: bool,
 }
 
 impl Survey {
@@ -67,7 +68,7 @@ impl Survey {
     /// Whether every entry of the table was looked at.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.left == Some(0)
+        self.complete
     }
 
     /// Takes in what another table's survey found.
@@ -82,14 +83,15 @@ impl Survey {
         WorstBy::ALL.into_iter().for_each(|by| self.rank(by, flow));
     }
 
-    /// One more of `entries` entries was looked at.
-    pub(crate) fn advance(&mut self, entries: u32) {
-        self.left = Some(self.left.unwrap_or(entries).saturating_sub(1));
+    /// The clock hand went on from `from` to `to`. The survey is complete when the hand is back where it began: a count of
+    /// entries would not do, since the round gets longer while the table fills.
+    pub(crate) fn advance(&mut self, from: u32, to: u32) {
+        self.complete = *self.began.get_or_insert(from) == to;
     }
 
     /// There was no entry to look at.
     pub(crate) fn complete(&mut self) {
-        self.left = Some(0);
+        self.complete = true;
     }
 
     fn rank(&mut self, by: WorstBy, flow: &FlowRecord) {

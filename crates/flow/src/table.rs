@@ -2,7 +2,7 @@
 //!
 //! A key may stand in one of two buckets and is put into the emptier one; a bucket has eight slots, and there are two
 //! slots for every entry, so that a bucket is practically never full before the table is. A hit costs two misses, one
-//! after the other: the bucket and the entry.
+//! after the other: the buckets, both at once, and the entry.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -27,15 +27,29 @@ pub(crate) struct Bucket {
 const _: () = assert!(size_of::<Bucket>() == 64);
 
 impl Bucket {
-    /// Where entries with `tag` are, the free slots' aside.
+    /// A bit for each slot, the lowest for the first, that holds `tag`, even if it is free. No branch asks which one it
+    /// is: the processor could only guess.
     #[inline]
-    fn candidates(&self, tag: u32) -> impl Iterator<Item = EntryIndex> {
-        let slots = self.tags.iter().zip(&self.entries);
-        slots.filter(move |&(&other, _)| other == tag).filter_map(|(_, &entry)| EntryIndex::from_slot(entry))
+    fn slots_of(&self, tag: u32) -> u32 {
+        (0..SLOTS).fold(0, |slots, slot| slots | u32::from(self.tags[slot] == tag) << slot)
     }
 
     fn free_slots(&self) -> usize {
         self.entries.iter().filter(|&&entry| entry == 0).count()
+    }
+}
+
+/// The places of the bits that are set in a number, lowest first.
+struct Bits(u32);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let lowest = (self.0 != 0).then(|| self.0.trailing_zeros() as usize);
+        self.0 &= self.0.wrapping_sub(1);
+        lowest
     }
 }
 
@@ -79,19 +93,25 @@ impl<'m> Table<'m> {
         self.live
     }
 
-    /// Asks for the first of the two buckets; the second is seldom needed.
+    /// Asks for both buckets: in a full table three in ten keys stand in their second one.
     #[inline]
     pub(crate) fn prefetch_bucket(&self, hash: Hash) {
-        let [first, _] = hash.buckets(self.buckets.len());
-        prefetch(&self.buckets[first]);
+        hash.buckets(self.buckets.len()).into_iter().for_each(|bucket| prefetch(&self.buckets[bucket]));
+    }
+
+    /// The entries whose tag is that of `hash`, in both buckets.
+    #[inline]
+    fn candidates(&self, hash: Hash) -> impl Iterator<Item = EntryIndex> {
+        let buckets = hash.buckets(self.buckets.len()).map(|bucket| &self.buckets[bucket]);
+        let [first, second] = buckets.map(|bucket| bucket.slots_of(hash.tag()));
+        Bits(first | second << SLOTS)
+            .filter_map(move |slot| EntryIndex::from_slot(buckets[slot / SLOTS].entries[slot % SLOTS]))
     }
 
     /// Asks for the entry that [`Table::find`] will look at, and returns which it is: most likely the key's.
     #[inline]
     pub(crate) fn prefetch_entry(&self, hash: Hash) -> Option<EntryIndex> {
-        let [first, second] = hash.buckets(self.buckets.len());
-        let candidate = self.buckets[first].candidates(hash.tag()).next();
-        let candidate = candidate.or_else(|| self.buckets[second].candidates(hash.tag()).next())?;
+        let candidate = self.candidates(hash).next()?;
         let entry = &self.entries[candidate.get()];
         prefetch(&entry.key);
         prefetch(&entry.seen);
@@ -100,13 +120,7 @@ impl<'m> Table<'m> {
 
     #[inline]
     pub(crate) fn find(&self, hash: Hash, key: &Key) -> Option<EntryIndex> {
-        let [first, second] = hash.buckets(self.buckets.len());
-        self.find_in(first, hash, key).or_else(|| self.find_in(second, hash, key))
-    }
-
-    #[inline]
-    fn find_in(&self, bucket: usize, hash: Hash, key: &Key) -> Option<EntryIndex> {
-        self.buckets[bucket].candidates(hash.tag()).find(|&entry| self.entries[entry.get()].key == *key)
+        self.candidates(hash).find(|&entry| self.entries[entry.get()].key == *key)
     }
 
     #[inline]
@@ -175,24 +189,19 @@ impl<'m> Table<'m> {
         self.live -= 1;
     }
 
-    /// How many entries were ever used.
-    pub(crate) fn touched(&self) -> u32 {
-        self.untouched
-    }
-
     /// All entries that hold a flow.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries[..self.untouched as usize].iter().filter(|entry| entry.is_live())
     }
 
-    /// The entry after `hand` in a round through all that were ever used, with its index; `None` when there is none.
-    pub(crate) fn next_in_round(&self, hand: u32) -> Option<(EntryIndex, &Entry)> {
-        let index = if hand < self.untouched { hand } else { 0 };
-        (self.untouched > 0).then(|| (EntryIndex(index), &self.entries[index as usize]))
+    /// The entry at `hand`, with its index, in a round through all that were ever used; `None` when there is none.
+    pub(crate) fn at(&self, hand: u32) -> Option<(EntryIndex, &Entry)> {
+        (hand < self.untouched).then(|| (EntryIndex(hand), &self.entries[hand as usize]))
     }
-}
 
-/// The hand after it has passed `index`.
-pub(crate) fn after(index: EntryIndex) -> u32 {
-    index.0 + 1
+    /// The hand after it has passed `index`.
+    pub(crate) fn after(&self, index: EntryIndex) -> u32 {
+        let next = index.0 + 1;
+        if next < self.untouched { next } else { 0 }
+    }
 }

@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use flow::{
-    Answer, Census, Ended, Ending, FlowRecord, Full, Instant, Key, KeyHasher, PairId, Progress, PsnStart,
-    Reception, Settings, Shard, Side, Span, Survey, TickRate, WhenFull, WorstBy,
+    Answer, Census, Ended, Ending, FlowId, FlowRecord, Full, Instant, Key, KeyHasher, PairId, Progress,
+    PsnStart, Reception, Settings, Shard, Side, Span, Survey, TickRate, WhenFull, WorstBy,
 };
 use pdm::{Attos, PdmOption, Psn, ScaledTime};
 use proptest::prelude::*;
@@ -259,6 +259,27 @@ fn a_survey_sees_every_flow_once_however_small_the_steps() {
 }
 
 #[test]
+fn a_survey_of_a_table_that_fills_misses_no_flow() {
+    with_shard(100, settings(0, Some(60 * SECOND), 1024), |mut shard| {
+        for port in 0..4 {
+            talk(&mut shard, port, 0, SECOND);
+        }
+        shard.sweep(at(SECOND), 2, None);
+        let mut survey = Survey::default();
+        for port in 4..8 {
+            talk(&mut shard, port, SECOND, 2 * SECOND);
+            shard.sweep(at(2 * SECOND), 1, Some(&mut survey));
+        }
+        while !survey.is_complete() {
+            shard.sweep(at(2 * SECOND), 1, Some(&mut survey));
+        }
+        let mut seen: Vec<u16> = survey.worst(WorstBy::Loss).iter().map(|flow| flow.key.local_port).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..8).collect::<Vec<_>>());
+    });
+}
+
+#[test]
 fn who_does_not_measure_still_answers() {
     with_shard(4, settings(100, None, 64), |mut shard| {
         shard.set_measuring(false);
@@ -291,71 +312,169 @@ fn random_starts_differ_and_follow_their_seed() {
 enum Operation {
     Send(u16),
     Receive(u16),
+    /// Receives a packet with an option, of which two others were lost since the last one.
+    Lose(u16),
     Wait(u64),
-    Expire(usize),
+    Sweep(usize),
+    Survey,
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         4 => (0..40_u16).prop_map(Operation::Send),
         4 => (0..40_u16).prop_map(Operation::Receive),
+        4 => (0..40_u16).prop_map(Operation::Lose),
         2 => (0..SECOND).prop_map(Operation::Wait),
-        1 => (0..20_usize).prop_map(Operation::Expire),
+        2 => (0..20_usize).prop_map(Operation::Sweep),
+        1 => Just(Operation::Survey),
     ]
 }
 
 /// What the shard must know of one flow.
+#[derive(Default)]
 struct Model {
     sent: u16,
+    received: u32,
+    lost: u32,
+    /// The last number that the peer used.
+    peer: Option<u16>,
     last_seen: u64,
 }
 
 const LIFETIME: u64 = SECOND;
 const CAPACITY: usize = 16;
 
+/// A shard, and beside it a plain map with the same clock, which holds a flow until the shard says that it has ended.
+struct SideBySide<'m> {
+    shard: Shard<'m>,
+    evicts: bool,
+    flows: HashMap<u16, Model>,
+    now: u64,
+    /// The survey under way, and the flows with loss that were there at its beginning and are still.
+    survey: Option<(Survey, Vec<u16>)>,
+}
+
+impl SideBySide<'_> {
+    fn apply(&mut self, operation: &Operation) {
+        match *operation {
+            Operation::Wait(time) => self.now += time,
+            Operation::Sweep(budget) => self.sweep(budget),
+            Operation::Survey if self.survey.is_none() => {
+                let with_loss = self.flows.iter().filter(|(_, flow)| flow.lost > 0);
+                self.survey = Some((Survey::default(), with_loss.map(|(&port, _)| port).collect()));
+            }
+            Operation::Survey => {}
+            Operation::Send(port) => self.with_flow(port, |shard, flow, model, now| {
+                assert_eq!(shard.depart(flow, at(now), RATE).option.psntp, Psn::new(model.sent));
+                model.sent += 1;
+            }),
+            Operation::Receive(port) => self.with_flow(port, |shard, flow, model, now| {
+                shard.arrive_plain(flow, at(now));
+                model.received += 1;
+            }),
+            Operation::Lose(port) => self.with_flow(port, |shard, flow, model, now| {
+                let lost = if model.peer.is_some() { 2 } else { 0 };
+                let psntp = model.peer.map_or(0, |peer| peer + 3);
+                let reception = shard.arrive(flow, &option(psntp, 0, 0), at(now), RATE);
+                assert_eq!(reception.progress, Progress::Forward { lost });
+                (model.peer, model.received) = (Some(psntp), model.received + 1);
+                model.lost += u32::from(lost);
+            }),
+        }
+        self.compare();
+    }
+
+    /// Finds or creates the flow of `port`, and does `something` to it.
+    fn with_flow(&mut self, port: u16, something: impl FnOnce(&mut Shard<'_>, FlowId, &mut Model, u64)) {
+        let (key, hash) = (key(port), self.shard.hash(&key(port)));
+        let found = self.shard.find(hash, &key, at(self.now));
+        self.take_ended(Ending::Idle);
+        assert_eq!(found.is_some(), self.flows.contains_key(&port));
+        assert!(found.is_none() || !self.is_over(&self.flows[&port]));
+        let flow = found.or_else(|| self.create(port));
+        if let Some(flow) = flow {
+            let model = self.flows.entry(port).or_default();
+            model.last_seen = self.now;
+            something(&mut self.shard, flow, model, self.now);
+        }
+    }
+
+    fn create(&mut self, port: u16) -> Option<FlowId> {
+        let (key, hash) = (key(port), self.shard.hash(&key(port)));
+        let (is_full, has_room) = (self.flows.len() == CAPACITY, self.shard.has_room(hash));
+        let created = self.shard.create(hash, &key, at(self.now));
+        let evicted = self.take_ended(Ending::Evicted);
+        assert_eq!(has_room, created.is_ok());
+        assert_eq!(evicted, usize::from(is_full && created.is_ok()));
+        // Where flows make room one may still find nobody near who could.
+        assert!(if self.evicts { is_full || has_room } else { is_full != has_room });
+        created.ok()
+    }
+
+    fn sweep(&mut self, budget: usize) {
+        self.shard.sweep(at(self.now), budget, self.survey.as_mut().map(|(survey, _)| survey));
+        self.take_ended(Ending::Idle);
+        if let Some((survey, expected)) = self.survey.take_if(|(survey, _)| survey.is_complete()) {
+            let seen = survey.worst(WorstBy::Loss).iter().map(|flow| flow.key.local_port);
+            for port in expected {
+                assert_eq!(seen.clone().filter(|&seen| seen == port).count(), 1, "flow {port}");
+            }
+        }
+    }
+
+    fn is_over(&self, flow: &Model) -> bool {
+        self.now - flow.last_seen > LIFETIME
+    }
+
+    /// Takes the flows that have ended out of the map, too, and returns how many there were.
+    fn take_ended(&mut self, expected: Ending) -> usize {
+        let all: Vec<_> = self.shard.ended(usize::MAX).collect();
+        for Ended { flow: record, ending } in &all {
+            let port = record.key.local_port;
+            let flow = self.flows.remove(&port).unwrap();
+            self.assert_same(record, &flow);
+            assert_eq!(*ending, expected);
+            assert!(*ending == Ending::Evicted || self.is_over(&flow));
+            if let Some((_, expected)) = &mut self.survey {
+                expected.retain(|&expected| expected != port);
+            }
+        }
+        all.len()
+    }
+
+    fn assert_same(&self, record: &FlowRecord, flow: &Model) {
+        let idle = Span::from_ticks(self.now - flow.last_seen);
+        let expected = (u32::from(flow.sent), flow.received, flow.lost, idle);
+        assert_eq!((record.sent, record.received, record.lost, record.idle), expected);
+    }
+
+    /// Everything that can be asked at any time.
+    fn compare(&self) {
+        let records: Vec<_> = self.shard.flows(at(self.now)).collect();
+        assert_eq!(records.len(), self.flows.len());
+        for record in records {
+            self.assert_same(&record, &self.flows[&record.key.local_port]);
+        }
+        let census = self.shard.census();
+        assert_eq!(usize::try_from(census.live), Ok(self.flows.len()));
+        assert_eq!(census.created, census.live + census.expired + census.evicted);
+        assert_eq!(census.unreported, 0);
+    }
+}
+
 proptest! {
     /// Against a plain map with the same clock. The shard may keep what is over until it looks, and a flow that is over
-    /// may stand in a new one's way; else they agree on every flow and every number.
+    /// may stand in a new one's way; else they agree on every flow and every number, and on what became of each.
     #[test]
-    fn it_is_a_map_of_flows(operations in prop::collection::vec(operation(), 0..300)) {
-        with_shard(CAPACITY, settings(0, Some(LIFETIME), 64), |mut shard| {
-            let mut model = HashMap::<u16, Model>::new();
-            let mut now = 0;
-            for operation in operations {
-                let port = match operation {
-                    Operation::Send(port) | Operation::Receive(port) => port,
-                    Operation::Wait(time) => {
-                        now += time;
-                        continue;
-                    }
-                    Operation::Expire(budget) => {
-                        shard.sweep(at(now), budget, None);
-                        continue;
-                    }
-                };
-                let (key, hash) = (key(port), shard.hash(&key(port)));
-                model.retain(|_, flow| now - flow.last_seen <= LIFETIME);
-                let found = shard.find(hash, &key, at(now));
-                assert_eq!(found.is_some(), model.contains_key(&port));
-                let Ok(flow) = found.map_or_else(|| shard.create(hash, &key, at(now)), Ok) else {
-                    assert_eq!(usize::try_from(shard.census().live), Ok(CAPACITY));
-                    continue;
-                };
-                let known = model.entry(port).or_insert(Model { sent: 0, last_seen: now });
-                known.last_seen = now;
-                if matches!(operation, Operation::Send(_)) {
-                    let departure = shard.depart(flow, at(now), RATE);
-                    assert_eq!(departure.option.psntp, Psn::new(known.sent));
-                    known.sent += 1;
-                } else {
-                    shard.arrive_plain(flow, at(now));
-                }
-            }
-            shard.sweep(at(now), CAPACITY, None);
-            model.retain(|_, flow| now - flow.last_seen <= LIFETIME);
-            let census = shard.census();
-            assert_eq!(usize::try_from(census.live), Ok(model.len()));
-            assert_eq!(census.created, census.expired + census.live);
+    fn it_is_a_map_of_flows(evicts: bool, operations in prop::collection::vec(operation(), 0..300)) {
+        let when_full = if evicts { WhenFull::Evict } else { WhenFull::Refuse };
+        let settings = Settings { when_full, keep_ended: true, ..settings(0, Some(LIFETIME), 64) };
+        with_shard(CAPACITY, settings, |shard| {
+            let mut both = SideBySide { shard, evicts, flows: HashMap::new(), now: 0, survey: None };
+            operations.iter().for_each(|operation| both.apply(operation));
+            both.sweep(CAPACITY);
+            assert!(both.flows.values().all(|flow| !both.is_over(flow)));
+            both.compare();
         });
     }
 }

@@ -2,11 +2,11 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{decode, demo, replay, run, top};
+use crate::{decode, demo, replay, run, top, version};
 
 /// Gives hosts IPv6 Performance and Diagnostic Metrics (PDM, RFC 8250) without touching them
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version = version::of_all())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

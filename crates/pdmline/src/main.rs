@@ -19,6 +19,7 @@ mod report;
 mod run;
 mod secret;
 mod top;
+mod version;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -92,5 +92,7 @@ fn usage_errors_are_claps() {
     assert_eq!(ran.status, Some(2));
     assert!(ran.stderr.contains("Usage: pdmline decode <FILE>"), "{}", ran.stderr);
     let version = pdmline(["--version"]);
-    assert_eq!(version.stdout, concat!("pdmline ", env!("CARGO_PKG_VERSION"), "\n"));
+    let (built_with, running) = (dpdk::Version::BUILT_WITH, dpdk::Version::running());
+    let ours = env!("CARGO_PKG_VERSION");
+    assert_eq!(version.stdout, format!("pdmline {ours}, built with {built_with}, running with {running}\n"));
 }

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 #[allow(dead_code, reason = "every test program uses a part of it")]
 mod support;
 
-use support::vector;
+use support::{pdmline, vector};
 
 /// Long enough for EAL on a busy machine; a program that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -333,6 +333,9 @@ fn rings_are_ports_too() {
 fn it_tells_while_it_runs_and_at_the_end() {
     let output = nothing("tells").run(&["--duration", "1s", "--interval", "200ms"]);
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), stderr(&output));
+    let versions = format!("0.1.0, built with {0}, running with {0}\n", dpdk::Version::BUILT_WITH);
+    assert!(stderr.starts_with(&format!("pdmline {versions}")), "{stderr}");
+    assert_eq!(support::pdmline(["--version"]).stdout, format!("pdmline {versions}"));
     assert!(stderr.contains("rule \"lab\" ends at 20"), "{stderr}");
     assert!(stderr.contains(" of 1s: packets 0/s, inserted 0/s, observed 0/s, flows 0\n"), "{stderr}");
     assert!(stdout.starts_with("0 packets and 0 flows in 1."), "{stdout}");
@@ -519,7 +522,18 @@ fn what_a_killed_one_leaves_is_not_in_the_way() {
     let appliance =
         Instance::new("killed", "net_pcap0,rx_pcap=empty.pcap,tx_pcap=out.pcap", "net_null1,no-rx=1");
     assert_eq!(end(appliance.start(), Signal::SIGKILL), None);
-    appliance.report();
+    let said = pdmline(["top", "--once", &appliance.name]).stderr;
+    let killed = format!("pdmline: the instance {} was killed and left /", appliance.name);
+    assert!(said.starts_with(&killed), "{said}");
+
+    let output = appliance.run(&["--duration", "1s"]);
+    let said = stderr(&output);
+    assert!(output.status.success(), "{said}");
+    let removed = said.lines().find(|line| line.starts_with("removed the control socket /")).unwrap();
+    let left = format!("/{}.sock, which a run that was killed left behind", appliance.name);
+    assert!(removed.ends_with(&left), "{removed}");
+    let said = stderr(&appliance.run(&["--duration", "1s"]));
+    assert!(!said.contains("removed"), "one that ends takes its socket along: {said}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "telling what it does is what this program is for")]
 
+mod dpdk;
 mod packages;
 mod summary;
 mod tests;
@@ -26,7 +27,11 @@ enum Task {
     /// Show two appliances measuring a simulated path: no NIC, no root, no hugepages.
     Demo,
     /// Run every test, and say at the end what ran and what was skipped.
-    Test,
+    Test {
+        /// Run only those that concern DPDK, against this release of it.
+        #[arg(long, value_name = "RELEASE")]
+        dpdk: Option<dpdk::Release>,
+    },
     /// Run the namespace rig again and again (as root), until a round fails.
     Rig {
         /// How many rounds.
@@ -44,10 +49,11 @@ fn main() -> Result<()> {
             packages::install(packages::BUILD, &[])?;
             run(cargo().args(["run", "--release", "--package", "pdmline", "--", "demo"]))
         }
-        Task::Test => {
+        Task::Test { dpdk: None } => {
             set_up()?;
             tests::all()
         }
+        Task::Test { dpdk: Some(release) } => dpdk::test(release),
         Task::Rig { times } => {
             packages::install(packages::BUILD, packages::TEST)?;
             tests::rig(times)

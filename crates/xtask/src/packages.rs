@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 
 /// A Debian package and the reason it is needed.
 pub(crate) struct Package {
-    name: &'static str,
+    pub(crate) name: &'static str,
     why: &'static str,
 }
 
@@ -29,6 +29,7 @@ pub(crate) const TEST: &[Package] = &[
     package("iproute2", "makes the network namespaces of the test rig"),
     package("ethtool", "turns offloads off there, as veth needs"),
     package("iputils-ping", "pings through the appliance"),
+    package("tmux", "a terminal of known size, for the screen of pdmline top"),
     package("python3-venv", "runs independent readers of our exports, from PyPI"),
     TESTPMD,
 ];
@@ -37,6 +38,20 @@ pub(crate) const TEST: &[Package] = &[
 pub(crate) const VERSUS: &[Package] = &[TESTPMD];
 
 const TESTPMD: Package = package("dpdk-dev", "brings dpdk-testpmd, which pdmline is measured against");
+/// To build DPDK from source, to run the program where there is nothing else, and to have other releases of Debian.
+pub(crate) const DPDK: &[Package] = &[
+    package("curl", "fetches DPDK's source"),
+    package("xz-utils", "unpacks it"),
+    package("meson", "builds DPDK"),
+    package("ninja-build", "works for meson"),
+    package("python3-pyelftools", "lets DPDK's build describe its drivers"),
+    package("libnuma-dev", "tells DPDK which memory is near"),
+    package("flex", "builds libpcap, for DPDK's net_pcap"),
+    package("bison", "builds libpcap, too"),
+    package("iproute2", "makes the interfaces of the tests"),
+    package("debootstrap", "makes an image of another Debian, for a DPDK whose source cannot be had"),
+    package("docker.io", "runs that image, and the program in an empty one"),
+];
 
 /// Installs those packages that are missing, and tells which and why.
 pub(crate) fn install(build: &[Package], test: &[Package]) -> Result<()> {
@@ -85,7 +100,7 @@ pub(crate) fn apt(arguments: &[&str]) -> Result<()> {
 }
 
 /// The start of a command line that has root's rights and takes environment variables: env for root, sudo for others.
-fn as_root() -> Result<Command> {
+pub(crate) fn as_root() -> Result<Command> {
     let id = Command::new("id").arg("--user").output()?;
     if id.stdout.trim_ascii() == b"0" {
         return Ok(Command::new("env"));

@@ -1,7 +1,8 @@
-//! Running tests: all of them once, or the namespace rig many times.
+//! Running tests: all of them once, some elsewhere, or the namespace rig many times.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
@@ -9,10 +10,17 @@ use crate::summary::Summary;
 use crate::{cargo, run, workspace};
 
 /// Names the file into which a test writes a line when this machine cannot run it (see `require!` in `tests/`).
-const SKIPPED: &str = "PDMLINE_SKIPPED";
+pub(crate) const SKIPPED: &str = "PDMLINE_SKIPPED";
 
 /// Runs every test of the workspace, doc tests included, and ends with a table.
 pub(crate) fn all() -> Result<()> {
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--no-fail-fast"]);
+    summarize(command).map(drop)
+}
+
+/// Runs `command`, which runs tests, to its success, prints a table, and returns how many have passed.
+pub(crate) fn summarize(mut command: Command) -> Result<u32> {
     let target = workspace().join("target");
     let skipped = target.join("skipped.txt");
     fs::create_dir_all(&target).context("cannot create the target directory")?;
@@ -20,10 +28,8 @@ pub(crate) fn all() -> Result<()> {
 
     // One pipe for both streams: cargo names a suite on one and the suite reports on the other, and order matters.
     let (reader, writer) = std::io::pipe()?;
-    let mut command = cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).env(SKIPPED, &skipped);
-    command.stdout(writer.try_clone()?).stderr(writer);
-    let mut child = command.spawn().context("cannot start cargo")?;
+    command.env(SKIPPED, &skipped).stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
     drop(command); // holds the pipe's writing end, without whose closing the reader never ends
 
     let mut summary = Summary::default();
@@ -37,7 +43,7 @@ pub(crate) fn all() -> Result<()> {
     print_skipped(&fs::read_to_string(&skipped)?);
     ensure!(status.success(), "not all tests passed");
     ensure!(summary.passed() > 0, "no test ran");
-    Ok(())
+    Ok(summary.passed())
 }
 
 fn print_skipped(lines: &str) {

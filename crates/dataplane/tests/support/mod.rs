@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod crew;
+pub(crate) mod stream;
+
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -14,6 +17,9 @@ use stats::Counters;
 
 pub(crate) const LOG_PACKETS: usize = 64;
 pub(crate) const MILLISECOND: u64 = 1_000_000;
+
+/// The first number of every flow.
+pub(crate) const PSN_START: u16 = 7;
 
 /// A clock that stands still until it is moved; one tick is a nanosecond.
 #[derive(Default)]
@@ -33,7 +39,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         lifetime: Some(Span::from_ticks(60_000 * MILLISECOND)),
         log_packets: LOG_PACKETS,
-        ..Settings::new(KeyHasher::new([1, 2, 3, 4]), PsnStart::At(Psn::new(7)))
+        ..Settings::new(KeyHasher::new([1, 2, 3, 4]), PsnStart::At(Psn::new(PSN_START)))
     }
 }
 

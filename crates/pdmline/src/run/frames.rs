@@ -32,7 +32,7 @@ impl Frames {
     pub(super) fn new(instance: &Instance) -> Self {
         Self {
             instance: instance.to_string(),
-            dpdk_version: dpdk::version(),
+            dpdk_version: dpdk::Version::running().to_string(),
             uptime: Duration::ZERO,
             counts: Counts::default(),
             ports: Vec::new(),
@@ -172,7 +172,7 @@ mod tests {
         let expected = json!({
             "instance": "edge-a",
             "version": env!("CARGO_PKG_VERSION"),
-            "dpdk_version": dpdk::version(),
+            "dpdk_version": dpdk::Version::running().to_string(),
             "uptime_s": 3.0,
             "interval_s": 2.0,
             "clock_error_ppb": 7,

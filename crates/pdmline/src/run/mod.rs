@@ -32,7 +32,7 @@ use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
 use crate::config::{Config, Target};
-use crate::{files, report};
+use crate::{files, report, version};
 use activation::Activations;
 use control::Control;
 use control_socket::ControlSocket;
@@ -113,10 +113,12 @@ fn run_here(args: &Args, config: &Config, machine: &Machine, groups: Groups) -> 
     drop(groups);
     let calibrator = dpdk::Calibrator::start()?;
     let clock = calibrator.clock();
+    let mut regions = shares::regions(config, &crew)?;
+    // As late as can be: from here on the rules' time runs.
     let activations = activate(args, config)?;
     let rules = rules::of(&config.rules, &activations, &clock, SystemTime::now());
-    let mut regions = shares::regions(config, &crew)?;
     let shares = shares::cut(config, &crew, &mut regions, ways, &rules, &clock)?;
+    say(&format!("pdmline {}", version::of_all()));
     let mut control = Control::new(args, config, &activations, calibrator, exports, commands, socket);
     let ran = control.run(&eal, &ports, shares, config.idle, &wishes);
     let mut report = control.into_report();

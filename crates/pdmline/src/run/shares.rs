@@ -28,8 +28,9 @@ pub(super) struct Share<'a> {
     pub(super) listening: Listening,
 }
 
-/// Packets that wait between two workers at the most: fewer than a port has buffers.
-const HANDED_OVER: usize = 1024;
+/// Packets that wait for a worker at the most, in the rings of all others together: bursts of TCP are long, and where workers
+/// share a core one of them stands still meanwhile.
+const HANDED_OVER: usize = 8192;
 
 /// How often a worker offers what it recorded.
 const EXCHANGE: Duration = Duration::from_millis(100);
@@ -55,7 +56,8 @@ pub(super) fn cut<'a>(
 ) -> anyhow::Result<Vec<Share<'a>>> {
     let hasher = secret::hasher()?;
     let mut shares = Vec::new();
-    let mailboxes = dataplane::mailboxes(u16::try_from(crew.seats().len())?, HANDED_OVER);
+    let mailboxes =
+        dataplane::mailboxes(u16::try_from(crew.seats().len())?, HANDED_OVER / crew.seats().len());
     let parts = crew.seats().iter().zip(regions).zip(ways.into_iter().zip(mailboxes));
     for ((&seat, region), (ways, mailbox)) in parts {
         let settings = settings(config, region.len(), &hasher, clock)?;

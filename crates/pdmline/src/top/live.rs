@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use flow::WorstBy;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::Feed;
 use super::screen::{Screen, without_colours};
@@ -46,14 +46,19 @@ struct Restores;
 
 impl Drop for Restores {
     fn drop(&mut self) {
-        // There is nothing left to do about it.
-        let _ = ratatui::try_restore();
+        // A panic has done so before it said what it is about.
+        if !thread::panicking() {
+            // There is nothing left to do about it.
+            let _ = ratatui::try_restore();
+        }
     }
 }
 
 fn show(feed: Feed) -> anyhow::Result<End> {
     let killed = Arc::new(AtomicBool::new(false));
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
+    // Not SIGHUP, which ends the program at once: there is no terminal to give back then, and reading one that is gone
+    // never returns.
+    for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&killed)).context("cannot catch signals")?;
     }
     let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

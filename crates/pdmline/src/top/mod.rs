@@ -69,8 +69,9 @@ impl Feed {
     fn frame(&mut self) -> Option<anyhow::Result<Frame>> {
         let line = self.next()?;
         let read = |line: String| {
-            serde_json::from_str(&line)
-                .with_context(|| format!("{} is of another version: use the pdmline it runs", self.instance))
+            serde_json::from_str(&line).with_context(|| {
+                format!("{} may be another version of pdmline: watch it with that", self.instance)
+            })
         };
         Some(line.and_then(read))
     }
@@ -97,4 +98,29 @@ fn print(lines: impl IntoIterator<Item = anyhow::Result<String>>) -> anyhow::Res
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is made of the first line that an instance tells, if it tells any.
+    fn first(line: &str) -> Option<String> {
+        let (mut theirs, ours) = UnixStream::pair().unwrap();
+        theirs.write_all(line.as_bytes()).unwrap();
+        drop(theirs);
+        let mut feed = Feed { instance: "edge-a".into(), lines: BufReader::new(ours).lines() };
+        feed.frame().map(|frame| format!("{:#}", frame.unwrap_err()))
+    }
+
+    #[test]
+    fn what_is_not_understood_is_told_and_the_end_is_none() {
+        assert_eq!(
+            first("{\"instance\":\"edge-a\"}\n").unwrap(),
+            "edge-a may be another version of pdmline: watch it with that: missing field `version` at line 1 column 21"
+        );
+        let said = first("\u{ff}").unwrap();
+        assert!(said.starts_with("edge-a may be another version of pdmline"), "{said}");
+        assert_eq!(first(""), None);
+    }
 }

@@ -66,7 +66,7 @@ impl Exports {
         let exposition = Exposition {
             buckets: Buckets::log_spaced(config.buckets_per_decade)?,
             version: env!("CARGO_PKG_VERSION").into(),
-            dpdk_version: dpdk::version(),
+            dpdk_version: dpdk::Version::running().to_string(),
         };
         let serve = |address| Server::bind(address, exposition);
         Ok(Self {

@@ -7,7 +7,7 @@ use ratatui::style::Color;
 use ratatui::widgets::{Cell, Row, Table, Widget};
 
 use super::text::talk;
-use super::{HEAD, NETWORK, SERVER, called, right, span};
+use super::{HEAD, NETWORK, SERVER, called, right};
 use crate::flow_object::{DelayObject, FlowObject};
 use crate::frame::Frame;
 use crate::human;
@@ -22,35 +22,27 @@ struct Column {
     text: fn(&FlowObject) -> String,
 }
 
+const fn column(
+    head: &'static str,
+    width: u16,
+    from: u16,
+    colour: Color,
+    text: fn(&FlowObject) -> String,
+) -> Column {
+    Column { head, width, from, colour, text }
+}
+
 const GAP: u16 = 1;
 
 const COLUMNS: [Column; 8] = [
-    Column { head: "network", width: 8, from: 40, colour: NETWORK, text: |flow| recent(flow.network_rtt) },
-    Column { head: "max", width: 8, from: 108, colour: NETWORK, text: |flow| longest(flow.network_rtt) },
-    Column { head: "server", width: 8, from: 50, colour: SERVER, text: |flow| recent(flow.server_delay) },
-    Column { head: "max", width: 8, from: 108, colour: SERVER, text: |flow| longest(flow.server_delay) },
-    Column {
-        head: "lost",
-        width: 7,
-        from: 60,
-        colour: Color::Reset,
-        text: |flow| human::number(flow.lost.into()),
-    },
-    Column {
-        head: "sent",
-        width: 7,
-        from: 125,
-        colour: Color::Reset,
-        text: |flow| human::number(flow.sent.into()),
-    },
-    Column {
-        head: "received",
-        width: 8,
-        from: 125,
-        colour: Color::Reset,
-        text: |flow| human::number(flow.received.into()),
-    },
-    Column { head: "idle", width: 8, from: 90, colour: Color::Reset, text: |flow| span(flow.idle_s) },
+    column("network", 8, 40, NETWORK, |flow| recent(flow.network_rtt)),
+    column("max", 8, 108, NETWORK, |flow| longest(flow.network_rtt)),
+    column("server", 8, 50, SERVER, |flow| recent(flow.server_delay)),
+    column("max", 8, 108, SERVER, |flow| longest(flow.server_delay)),
+    column("lost", 7, 60, Color::Reset, |flow| human::number(flow.lost.into())),
+    column("sent", 7, 125, Color::Reset, |flow| human::number(flow.sent.into())),
+    column("received", 8, 125, Color::Reset, |flow| human::number(flow.received.into())),
+    column("idle", 6, 70, Color::Reset, |flow| format!("{:.0}s", flow.idle_s)),
 ];
 
 /// Shows the flows that stand out by `by`, as many as there is room for.

@@ -88,9 +88,9 @@ fn everything_is_on_a_usual_terminal() {
         "dropped  wire 0 kernel_dropped 9 (+3)  transmit_full 5",
         "loss     lost 30 (+2)  reordered 4",
         "",
-        "worst flows by network delay                            network   server    lost",
-        "tcp [2001:db8:a::1]:4711 > [2001:db8:b::1]:443         40.00 ms 500.0 us       0",
-        "tcp [2001:db8:a:1:…:cccc:2]:4711 > [2001:db8:b::1]:443 2.000 ms 500.0 us       3",
+        "worst flows by network delay                     network   server    lost   idle",
+        "tcp [2001:db8:a::1]:4711 > [2001:db8:b::1]:443  40.00 ms 500.0 us       0     2s",
+        "tcp [2001:db8:…cc:2]:4711 > [2001:db8:b::1]:443 2.000 ms 500.0 us       3     2s",
         "",
         "",
         "",
@@ -130,7 +130,7 @@ fn a_large_terminal_shows_more() {
     assert_eq!(words(&screen[14]), "worst flows by loss network max server max lost sent received idle");
     assert_eq!(
         words(&screen[15]),
-        "tcp [2001:db8:a::3]:4711 > [2001:db8:b::1]:443 - - - - 70.00 k 12.35 k 678 1.500 s"
+        "tcp [2001:db8:a::3]:4711 > [2001:db8:b::1]:443 - - - - 70.00 k 12.35 k 678 2s"
     );
     assert_eq!(screen[14].len(), 200);
 }

@@ -1,0 +1,16 @@
+//! The build script of packages with programs that link DPDK: they look for its libraries where `PDMLINE_DPDK` says.
+//! A build script can arrange that for its own package only.
+
+#![expect(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
+
+use std::env;
+use std::path::Path;
+
+fn main() {
+    println!("cargo:rerun-if-env-changed=PDMLINE_DPDK");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    if let (Some(folder), Some(workspace)) = (env::var_os("PDMLINE_DPDK"), workspace) {
+        let libraries = workspace.join(folder).join("lib");
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{}", libraries.display());
+    }
+}
