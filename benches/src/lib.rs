@@ -5,14 +5,23 @@
 
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has to stop")]
 
+mod appliance;
 pub mod bump;
+mod machine;
 pub mod pages;
 pub mod plot;
 pub mod results;
 pub mod ring;
 pub mod rounds;
 pub mod strangers;
+mod switching;
 pub mod talk;
+mod traffic;
+
+pub use appliance::{Run, run, way};
+pub use machine::Machine;
+pub use switching::{Cost, Switching};
+pub use traffic::{Sink, Source, in_flight, write_capture};
 
 use flow::{Instant, Key, KeyHasher, PairId, PsnStart, Settings, Shard, Side, TickRate};
 use memmap2::{Advice, MmapMut};
@@ -87,12 +96,21 @@ pub fn memory(flows: usize) -> MmapMut {
 /// # Panics
 /// If `memory` is too small for them.
 pub fn shard(memory: &mut [u8], flows: u32) -> Shard<'_> {
-    let settings = Settings::new(KeyHasher::new([1, 2, 3, 4]), PsnStart::At(Psn::default()));
-    let mut shard = Shard::new(memory, settings).expect("the memory is large enough");
-    for key in (0..flows).map(key) {
-        shard.create(shard.hash(&key), &key, Instant::default()).expect("there is room");
-    }
+    let mut shard = Shard::new(memory, settings()).expect("the memory is large enough");
+    populate(&mut shard, flows, Instant::default());
     shard
+}
+
+/// How the benches' shards behave: as those that nothing is said about, with numbers that are known.
+fn settings() -> Settings {
+    Settings::new(KeyHasher::new([1, 2, 3, 4]), PsnStart::At(Psn::default()))
+}
+
+/// Creates flows 0 to `flows` at `now`.
+fn populate(shard: &mut Shard<'_>, flows: u32, now: Instant) {
+    for key in (0..flows).map(key) {
+        shard.create(shard.hash(&key), &key, now).expect("there is room");
+    }
 }
 
 /// The benches' clock: one tick a nanosecond.

@@ -29,7 +29,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_log_cur_msg_loglevel",
     "rte_mempool_in_use_count",
     "rte_openlog_stream",
-    "rte_pktmbuf_(adj|alloc|append|clone|free|free_bulk|headroom|pool_create|prepend|tailroom)",
+    "rte_pktmbuf_(adj|alloc|alloc_bulk|append|clone|free|free_bulk|headroom|pool_create|prepend|tailroom)",
     "rte_rdtsc",
     "rte_ring_(create|dequeue|free)",
     "rte_strerror",

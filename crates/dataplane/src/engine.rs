@@ -97,6 +97,13 @@ impl<'m> Engine<'m> {
         self.shard.set_measuring(measuring);
     }
 
+    /// Whether it measures.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn is_measuring(&self) -> bool {
+        self.measuring
+    }
+
     /// What it counts.
     #[must_use]
     pub fn counters(&self) -> &Counters {
@@ -193,9 +200,6 @@ impl<'m> Engine<'m> {
 
     /// Counts `nanos` as the time that each packet of the last burst was inside.
     pub(crate) fn record_residence(&mut self, nanos: u64) {
-        if !self.measuring {
-            return;
-        }
         for (rule, &packets) in (0..).map(RuleId::new).zip(&self.selected) {
             if packets > 0 {
                 self.recorders.record_times(rule, Metric::Residence, nanos, packets);
@@ -437,7 +441,7 @@ impl<'m> Engine<'m> {
     /// Looks at no more than `budget` entries of the table: idle flows end, and `survey` sees the others. Publishes how
     /// many there are.
     pub fn sweep(&mut self, now: Instant, budget: usize, survey: Option<&mut Survey>) {
-        self.shard.sweep(now, budget, survey);
+        self.shard.sweep(now, budget, survey.filter(|_| self.measuring));
         let census = self.shard.census();
         self.counters.flows_created.set(census.created);
         self.counters.flows_expired.set(census.expired);

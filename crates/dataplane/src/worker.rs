@@ -156,7 +156,7 @@ where
         self.engine.sweep(now, SWEEP_BUDGET, self.telling.flows.survey());
         self.telling.flows.tell_ended(&mut self.engine);
         self.telling.flows.answer_if_complete();
-        if now >= self.next_exchange {
+        if now >= self.next_exchange && self.engine.is_measuring() {
             self.next_exchange = now.saturating_add(self.telling.interval);
             self.telling.recorders.swap(self.engine.recorders_mut());
             self.telling.flows.look_for_requests();
@@ -242,8 +242,10 @@ where
         match &mut way.outlet {
             Outlet::Queue(queue) => {
                 send(queue, &mut burst, &self.engine);
-                let residence = self.clock.now().saturating_since(received);
-                self.engine.record_residence(self.clock.rate().attos(residence).nanos());
+                if self.engine.is_measuring() {
+                    let residence = self.clock.now().saturating_since(received);
+                    self.engine.record_residence(self.clock.rate().attos(residence).nanos());
+                }
             }
             Outlet::Worker(sender) => {
                 for (packet, selected) in burst.into_iter().zip(stage) {

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
+use dataplane::Burst;
 use dpdk_sys::rte_mempool;
 
 use crate::eal::c_string;
@@ -84,20 +85,52 @@ impl<'eal> Pool<'eal> {
         // SAFETY: pools live as long as EAL.
         let buffer = NonNull::new(unsafe { dpdk_sys::rte_pktmbuf_alloc(self.pool.as_ptr()) });
         // SAFETY: a buffer just taken from the pool has one owner, and its pool lives for 'eal.
-        let packet = unsafe { Mbuf::from_raw(buffer.ok_or(Error::PoolEmpty)?) };
-        // SAFETY: reads two fields of a buffer that is ours.
-        let room = unsafe { dpdk_sys::rte_pktmbuf_tailroom(packet.as_ptr()) };
-        let too_long = || Error::PacketTooLong { octets: bytes.len(), room };
-        let length = u16::try_from(bytes.len()).map_err(|_| too_long())?;
-        // SAFETY: the buffer is ours, and the call checks for room.
-        let start = unsafe { dpdk_sys::rte_pktmbuf_append(packet.as_ptr(), length) };
-        let start = NonNull::new(start).ok_or_else(too_long)?;
-        // SAFETY: `start` has room for `bytes`, and overlaps no Rust slice.
-        unsafe { start.as_ptr().cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        let mut packet = unsafe { Mbuf::from_raw(buffer.ok_or(Error::PoolEmpty)?) };
+        append(&mut packet, bytes)?;
         Ok(packet)
+    }
+
+    /// Fills up `burst` with packets that hold `bytes`: cheaper than making them one by one.
+    ///
+    /// # Errors
+    /// [`Error::PoolEmpty`] when there are not so many buffers; [`Error::PacketTooLong`]. `burst` is then as it was.
+    pub fn fill(&self, burst: &mut Burst<Mbuf<'eal>>, bytes: &[u8]) -> Result<(), Error> {
+        let (held, missing) = (burst.len(), burst.remaining_capacity());
+        #[expect(clippy::cast_possible_truncation, reason = "a burst holds 32")]
+        let count = missing as u32;
+        // SAFETY: pools live as long as EAL. The call writes `count` pointers or none, each to a buffer that is ours from
+        // then on, where an Mbuf, laid out as one, is expected.
+        unsafe {
+            let free = burst.as_mut_ptr().add(held).cast();
+            if dpdk_sys::rte_pktmbuf_alloc_bulk(self.pool.as_ptr(), free, count) != 0 {
+                return Err(Error::PoolEmpty);
+            }
+            burst.set_len(held + missing);
+        }
+        let filled = burst[held..].iter_mut().try_for_each(|packet| append(packet, bytes));
+        if filled.is_err() {
+            burst.truncate(held);
+        }
+        filled
     }
 
     pub(crate) const fn as_ptr(&self) -> *mut rte_mempool {
         self.pool.as_ptr()
     }
+}
+
+/// Adds `bytes` at the end of `packet`.
+fn append(packet: &mut Mbuf<'_>, bytes: &[u8]) -> Result<(), Error> {
+    let too_long = || {
+        // SAFETY: reads a few fields of a buffer that is ours.
+        let room = unsafe { dpdk_sys::rte_pktmbuf_tailroom(packet.as_ptr()) };
+        Error::PacketTooLong { octets: bytes.len(), room }
+    };
+    let length = u16::try_from(bytes.len()).map_err(|_| too_long())?;
+    // SAFETY: the buffer is ours, and the call checks for room.
+    let start = unsafe { dpdk_sys::rte_pktmbuf_append(packet.as_ptr(), length) };
+    let start = NonNull::new(start).ok_or_else(too_long)?;
+    // SAFETY: `start` has room for `bytes`, and overlaps no Rust slice.
+    unsafe { start.as_ptr().cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    Ok(())
 }

@@ -31,6 +31,7 @@ fn one_eal() {
     assert_eq!(cores::usable().unwrap(), cores, "EAL pinned this thread");
     a_second_eal_is_refused();
     pools_refuse_what_does_not_fit(&eal);
+    a_burst_is_filled_at_once_or_not_at_all(&eal);
     accessors_agree_with_dpdk(&eal);
     shared_buffers_do_not_grow(&eal);
     packets_cross_byte_for_byte_and_are_counted(&eal);
@@ -88,6 +89,25 @@ fn pools_refuse_what_does_not_fit(eal: &Eal) {
     let huge = PoolConfig { buffers: 10_000_000, ..PoolConfig::default() };
     let huge = Pool::new(eal, "huge", huge).err().unwrap().to_string();
     assert!(huge.contains("give DPDK more memory (-m)"), "{huge}");
+}
+
+fn a_burst_is_filled_at_once_or_not_at_all(eal: &Eal) {
+    let pool = Pool::new(eal, "fill", PoolConfig { buffers: 63, data_room: 100, socket: None }).unwrap();
+    let mut burst = frames(&pool, 0..2);
+    pool.fill(&mut burst, &frame(9)).unwrap();
+    assert_frames(&burst, [0, 1].into_iter().chain([9; BURST - 2]));
+    assert_eq!(burst[BURST - 1].headroom(), HEADROOM);
+    pool.fill(&mut burst, &frame(8)).unwrap(); // a full burst stays as it is
+    assert_eq!((burst.len(), pool.in_use()), (BURST, 32));
+
+    let mut other = frames(&pool, 0..1);
+    assert!(matches!(pool.fill(&mut other, &[0; 101]), Err(Error::PacketTooLong { octets: 101, room: 100 })));
+    assert_eq!((other.len(), pool.in_use()), (1, 33), "what did not fit was given back");
+    let mut third = Burst::new();
+    assert!(matches!(pool.fill(&mut third, &frame(9)), Err(Error::PoolEmpty)), "30 are left");
+    assert!(third.is_empty());
+    drop((burst, other));
+    assert_eq!(pool.in_use(), 0);
 }
 
 /// The same walk through growing and shrinking, once with ours and once with DPDK's functions.
