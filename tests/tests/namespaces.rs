@@ -52,12 +52,7 @@ mod through_one_process {
 mod through_two_workers {
     use super::*;
 
-    #[test]
-    fn hosts_talk() -> Result<()> {
-        require!(Namespaces);
-        bulk(Middle::TwoWorkers)
-    }
-
+    /// At a pace: what overruns one of net_af_packet's rings comes by another's, and between two queues no order is kept.
     /// Most packets come by a queue of a worker that does not own their flow.
     #[test]
     fn many_flows_lose_nothing_and_keep_their_order() -> Result<()> {
