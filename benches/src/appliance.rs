@@ -5,17 +5,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use dataplane::{
-    Action, Clock, Engine, FlowListener, Mailbox, Pair, Prefix, Protocol, Receive, Rule, Rules, Telling,
-    Transmit, Way, Worker,
-};
+use dataplane::{Clock, Engine, FlowListener, Mailbox, Pair, Receive, Rules, Telling, Transmit, Way, Worker};
 use dpdk::{Calibrator, TscClock};
 use flow::{PairId, Settings, Shard, Side};
-use ipnet::Ipv6Net;
 use pdm::Limits;
 use stats::openmetrics::{Buckets, Exposition, Format};
 use stats::{Counters, HistogramLog, Intervals, Metric, StatsCore};
 
+use crate::bump::rule;
 use crate::{Machine, Switching, memory, populate, settings};
 
 /// How often recorders are exchanged and taken in.
@@ -85,21 +82,6 @@ fn engine<'m>(memory: &'m mut [u8], flows: u32, clock: &TscClock, counters: &Arc
     let mut shard = Shard::new(memory, settings).expect("the memory is large enough");
     populate(&mut shard, flows, clock.now());
     Engine::new(shard, Rules::new(vec![rule()]), Arc::clone(counters))
-}
-
-fn rule() -> Rule {
-    let local: Ipv6Net = "2001:db8:a::/48".parse().expect("a prefix");
-    Rule {
-        name: "bench".into(),
-        local: vec![Prefix::from(local)],
-        remote: vec![Prefix::from(Ipv6Net::default())],
-        protocol: Protocol::Any,
-        local_ports: Vec::new(),
-        remote_ports: Vec::new(),
-        action: Action::MEASURE,
-        esp_tunnel: false,
-        until: None,
-    }
 }
 
 /// What the control thread has, with exports to nowhere.

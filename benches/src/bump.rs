@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use dataplane::{Action, Arrival, BURST, Clock, Engine, Packet, Pair, Protocol, Rule, Rules};
+use dataplane::{Action, Arrival, BURST, Clock, Engine, Packet, Pair, Rule, Rules};
 use flow::{Instant, PairId, Shard, Side, Span, TickRate};
 use ipnet::Ipv6Net;
 use pdm::Limits;
@@ -43,19 +43,13 @@ const PAIR: Pair = Pair { id: PairId::new(0), limits: Limits { mtu: 1500, max_de
 /// Never: their prefix is one.
 #[must_use]
 pub fn engine(shard: Shard<'_>) -> Engine<'_> {
+    Engine::new(shard, Rules::new(vec![rule()]), Arc::default())
+}
+
+/// The benches' only rule: whatever their hosts say to anybody is measured.
+pub(crate) fn rule() -> Rule {
     let hosts: Ipv6Net = "2001:db8:a::/48".parse().expect("the prefix is one");
-    let rule = Rule {
-        name: "hosts".into(),
-        local: vec![hosts.into()],
-        remote: vec![Ipv6Net::default().into()],
-        protocol: Protocol::Any,
-        local_ports: Vec::new(),
-        remote_ports: Vec::new(),
-        action: Action::MEASURE,
-        esp_tunnel: false,
-        until: None,
-    };
-    Engine::new(shard, Rules::new(vec![rule]), Arc::default())
+    Rule::of_hosts("hosts", [hosts], Action::MEASURE)
 }
 
 /// Does to `packets`, which came from `side`, what `engine` does, a burst at a time.

@@ -102,6 +102,22 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// The rule `name`, which does `action` to whatever passes between `hosts` and anybody, and never ends. ESP is left alone.
+    #[must_use]
+    pub fn of_hosts(name: &str, hosts: impl IntoIterator<Item = Ipv6Net>, action: Action) -> Self {
+        Self {
+            name: name.into(),
+            local: hosts.into_iter().map(Prefix::from).collect(),
+            remote: vec![Ipv6Net::default().into()],
+            protocol: Protocol::Any,
+            local_ports: Vec::new(),
+            remote_ports: Vec::new(),
+            action,
+            esp_tunnel: false,
+            until: None,
+        }
+    }
+
     fn selects(&self, key: &Key, look: &Look) -> bool {
         any_contains(&self.local, key.local())
             && any_contains(&self.remote, key.remote())

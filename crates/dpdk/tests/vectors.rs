@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use dataplane::{
-    Action, Burst, Clock, Engine, Mailbox, Packet, Pair, Prefix, Protocol, Receive, Rule, Rules, Telling,
-    Transmit, Way, Worker,
+    Action, Burst, Clock, Engine, Mailbox, Packet, Pair, Receive, Rule, Rules, Telling, Transmit, Way, Worker,
 };
 use dpdk::{Eal, Joint, Pool, PoolConfig, QueuePair, RxQueue, TxQueue, joined};
 use flow::{Instant, KeyHasher, PairId, PsnStart, Settings, Shard, Side, Span, TickRate};
@@ -144,17 +143,9 @@ fn local(vector: &Vector) -> Result<Vec<Ipv6Net>> {
 }
 
 fn rule(vector: &Vector, local: &[Ipv6Net]) -> Result<Rule> {
-    Ok(Rule {
-        name: "vector".into(),
-        local: local.iter().copied().map(Prefix::from).collect(),
-        remote: vec![Ipv6Net::default().into()],
-        protocol: Protocol::Any,
-        local_ports: Vec::new(),
-        remote_ports: Vec::new(),
-        action: Action { insert: vector.flag("insert")?, strip: vector.flag("strip")? },
-        esp_tunnel: vector.flag("esp_tunnel")?,
-        until: None,
-    })
+    let action = Action { insert: vector.flag("insert")?, strip: vector.flag("strip")? };
+    let rule = Rule::of_hosts("vector", local.iter().copied(), action);
+    Ok(Rule { esp_tunnel: vector.flag("esp_tunnel")?, ..rule })
 }
 
 /// The time of the packet that is under way, in nanoseconds.

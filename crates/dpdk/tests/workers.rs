@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use dataplane::{
-    Action, BURST, Burst, Engine, Idle, Mailbox, Outlet, Owners, Packet, Pair, Protocol, Receive, Rule,
-    Rules, Telling, Transmit, Way, Worker, WorkerId, mailboxes,
+    Action, BURST, Burst, Engine, Idle, Mailbox, Outlet, Owners, Packet, Pair, Receive, Rule, Rules, Telling,
+    Transmit, Way, Worker, WorkerId, mailboxes,
 };
 use dpdk::{
     Calibrator, Eal, Joint, Mbuf, Pool, PoolConfig, QueuePair, RxQueue, TscClock, TxQueue, cores, joined,
@@ -38,20 +38,6 @@ fn frame(number: u16) -> Vec<u8> {
     frame
 }
 
-fn rule() -> Rule {
-    Rule {
-        name: "all".into(),
-        local: vec![Ipv6Net::default().into()],
-        remote: vec![Ipv6Net::default().into()],
-        protocol: Protocol::Any,
-        local_ports: Vec::new(),
-        remote_ports: Vec::new(),
-        action: Action::MEASURE,
-        esp_tunnel: false,
-        until: None,
-    }
-}
-
 type RingWorker<'a> = Worker<'a, RxQueue<'a>, TxQueue<'a>, TscClock>;
 
 fn worker<'a>(
@@ -63,7 +49,8 @@ fn worker<'a>(
 ) -> RingWorker<'a> {
     let settings = Settings::new(KeyHasher::new([1, 2, 3, 4]), PsnStart::At(Psn::new(65_000)));
     let shard = Shard::new(memory, settings).unwrap();
-    let engine = Engine::new(shard, Rules::new(vec![rule()]), Arc::clone(counters));
+    let rule = Rule::of_hosts("all", [Ipv6Net::default()], Action::MEASURE);
+    let engine = Engine::new(shard, Rules::new(vec![rule]), Arc::clone(counters));
     let pair = Pair { id: PairId::default(), limits: Limits::default() };
     let owners = Arc::new(Owners::by_key(&[0, 1].map(WorkerId::new)));
     let way = |from, receive, transmit| Way {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bytesize::ByteSize;
 use dataplane::memory::HeapPacket;
-use dataplane::{Action, Arrival, Clock, Engine, NoHeadroom, Packet, Pair, Prefix, Protocol, Rule, Rules};
+use dataplane::{Action, Arrival, Clock, Engine, NoHeadroom, Packet, Pair, Rule, Rules};
 use flow::{Instant, PairId, PsnStart, Settings, Shard, TickRate};
 use ipnet::Ipv6Net;
 use pdm::{Limits, Psn, Skip};
@@ -86,17 +86,9 @@ fn tell(report: &Report, args: &Args) -> anyhow::Result<()> {
 }
 
 fn rule(args: &Args) -> Rule {
-    Rule {
-        name: "replay".into(),
-        local: args.local.iter().copied().map(Prefix::from).collect(),
-        remote: vec![Ipv6Net::default().into()],
-        protocol: Protocol::Any,
-        local_ports: Vec::new(),
-        remote_ports: Vec::new(),
-        action: Action { insert: !args.no_insert, strip: !args.no_strip },
-        esp_tunnel: args.esp_tunnel,
-        until: None,
-    }
+    let action = Action { insert: !args.no_insert, strip: !args.no_strip };
+    let rule = Rule::of_hosts("replay", args.local.iter().copied(), action);
+    Rule { esp_tunnel: args.esp_tunnel, ..rule }
 }
 
 fn pair(args: &Args) -> Pair {

@@ -9,9 +9,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use dataplane::memory::HeapPacket;
-use dataplane::{Action, Arrival, Clock, Engine, Packet, Pair, Protocol, Rule, Rules};
+use dataplane::{Action, Arrival, Clock, Engine, Packet, Pair, Rule, Rules};
 use flow::{Instant, KeyHasher, PairId, PsnStart, Settings, Shard, Side, Span, TickRate};
-use ipnet::Ipv6Net;
 use pdm::{Limits, Psn};
 use stats::Counters;
 
@@ -44,17 +43,7 @@ pub(crate) fn settings() -> Settings {
 }
 
 pub(crate) fn rule(action: Action) -> Rule {
-    Rule {
-        name: "test".into(),
-        local: vec!["2001:db8:a::/48".parse::<Ipv6Net>().unwrap().into()],
-        remote: vec![Ipv6Net::default().into()],
-        protocol: Protocol::Any,
-        local_ports: Vec::new(),
-        remote_ports: Vec::new(),
-        action,
-        esp_tunnel: false,
-        until: None,
-    }
+    Rule::of_hosts("test", ["2001:db8:a::/48".parse().unwrap()], action)
 }
 
 /// An engine for `flows` flows, its counters, and a clock, for the time of a test.

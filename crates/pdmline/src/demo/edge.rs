@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataplane::{Action, Engine, Mailbox, Pair, Prefix, Protocol, Rule, Rules, Telling, Way, Worker};
+use dataplane::{Action, Engine, Mailbox, Pair, Rule, Rules, Telling, Way, Worker};
 use dpdk::{QueuePair, RxQueue, TxQueue};
 use flow::{PairId, Settings, Shard, Side, Span};
 use ipnet::Ipv6Net;
@@ -44,7 +44,8 @@ impl<'e> Edge<'e> {
     ) -> anyhow::Result<Self> {
         let counters = Arc::new(Counters::default());
         let shard = Shard::new(memory, settings()?)?;
-        let engine = Engine::new(shard, Rules::new(vec![rule(prefix)]), Arc::clone(&counters));
+        let rule = Rule::of_hosts("demo", [prefix], Action::MEASURE);
+        let engine = Engine::new(shard, Rules::new(vec![rule]), Arc::clone(&counters));
         let pair = Pair { id: PairId::default(), limits: Limits::default() };
         let ways = vec![
             Way::alone(pair, Side::Host, host.rx, wire.tx),
@@ -72,18 +73,4 @@ impl<'e> Edge<'e> {
 
 fn settings() -> anyhow::Result<Settings> {
     Ok(Settings { log_packets: LOG_PACKETS, ..Settings::new(secret::hasher()?, secret::psn_start()?) })
-}
-
-fn rule(prefix: Ipv6Net) -> Rule {
-    Rule {
-        name: "demo".into(),
-        local: vec![Prefix::from(prefix)],
-        remote: vec![Prefix::from(Ipv6Net::default())],
-        protocol: Protocol::Any,
-        local_ports: Vec::new(),
-        remote_ports: Vec::new(),
-        action: Action::MEASURE,
-        esp_tunnel: false,
-        until: None,
-    }
 }
