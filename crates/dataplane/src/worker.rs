@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use arrayvec::ArrayVec;
 use flow::{Instant, Side};
-use stats::Drop;
+use stats::{Drop, Leg};
 
 use crate::engine::{Arrival, Engine, Pair, Stage};
 use crate::handover::{Finished, Handed, Mailbox, WorkerId};
 use crate::owners::Owners;
+use crate::profile::{Profile, Profiled, Unprofiled};
 use crate::telling::Telling;
 use crate::{BURST, Burst, Clock, Receive, Transmit};
 
@@ -67,7 +68,7 @@ impl<R, T> Way<R, T> {
 }
 
 /// One worker with its share of flows, and the ways that it serves.
-pub struct Worker<'m, R: Receive, T, C> {
+pub struct Worker<'m, R: Receive, T, C, P = Unprofiled> {
     engine: Engine<'m>,
     /// In the same order with all workers that share a mailbox's rings.
     ways: Vec<Way<R, T>>,
@@ -76,14 +77,10 @@ pub struct Worker<'m, R: Receive, T, C> {
     telling: Telling,
     /// When recorders are exchanged next.
     next_exchange: Instant,
+    profile: P,
 }
 
-impl<'m, R, T, C> Worker<'m, R, T, C>
-where
-    R: Receive,
-    T: Transmit<Packet = R::Packet>,
-    C: Clock,
-{
+impl<'m, R: Receive, T, C: Clock> Worker<'m, R, T, C> {
     /// A worker that serves `ways`, and tells of it by `telling`. All workers whose mailboxes were made together have the
     /// same ways in the same order, each with its own queues.
     #[must_use]
@@ -95,9 +92,24 @@ where
         telling: Telling,
     ) -> Self {
         let next_exchange = clock.now().saturating_add(telling.interval);
-        Self { engine, ways, mailbox, clock, telling, next_exchange }
+        Self { engine, ways, mailbox, clock, telling, next_exchange, profile: Unprofiled }
     }
 
+    /// The same worker, which also counts in [`stats::Counters::leg_ticks`] how long each leg of a burst's way takes.
+    #[must_use]
+    pub fn profiled(self) -> Worker<'m, R, T, C, Profiled> {
+        let Self { engine, ways, mailbox, clock, telling, next_exchange, profile: _ } = self;
+        Worker { engine, ways, mailbox, clock, telling, next_exchange, profile: Profiled::default() }
+    }
+}
+
+impl<'m, R, T, C, P> Worker<'m, R, T, C, P>
+where
+    R: Receive,
+    T: Transmit<Packet = R::Packet>,
+    C: Clock,
+    P: Profile,
+{
     /// Goes round until `stop` is set, and then until nothing that has arrived stays behind, here or with the others.
     pub fn run(&mut self, idle: Idle, stop: &AtomicBool) {
         let mut empty_rounds = 0;
@@ -166,6 +178,7 @@ where
     /// Takes a burst from queue `inlet` of the way at `index`.
     #[inline]
     fn serve(&mut self, index: usize, inlet: usize) -> usize {
+        self.profile.begin(&self.clock);
         let way = &mut self.ways[index];
         let mut burst = Burst::new();
         way.inlets[inlet].receive(&mut burst);
@@ -174,12 +187,21 @@ where
         }
         let received = self.clock.now();
         let count = burst.len();
-        let mut stage = self.engine.look_at(&burst, Arrival::Port(way.from), &way.pair, received);
+        self.end(Leg::Receive);
+        let way = &self.ways[index];
+        let mut stage = Stage::new();
+        self.engine.look(&burst, Arrival::Port(way.from), &way.pair, received, &mut stage);
         if way.owners.only() != Some(self.mailbox.me()) {
             self.hand_over(index, &mut burst, &mut stage, received);
         }
-        self.rewrite(index, burst, &stage, received);
+        self.end(Leg::Look);
+        self.rewrite(index, &mut burst, &mut stage, received);
         count
+    }
+
+    #[inline]
+    fn end(&mut self, leg: Leg) {
+        self.profile.end(leg, &self.clock, self.engine.counters());
     }
 
     /// Hands the packets of `burst` that others own to them; the rest stays, in its order.
@@ -192,19 +214,21 @@ where
     ) {
         let owners = &self.ways[index].owners;
         let (mut ours, mut ours_stage) = (Burst::new(), Stage::new());
-        for (packet, selected) in burst.drain(..).zip(stage.drain(..)) {
-            let owner = selected.as_ref().ok().map(|selected| selected.owner(owners));
-            match (owner, selected) {
-                (Some(owner), Ok(selected)) if owner != self.mailbox.me() => {
+        let mut all = stage.drain(..).peekable();
+        for (at, packet) in burst.drain(..).enumerate() {
+            match all.next_if(|selected| selected.place == at) {
+                Some(selected) if selected.owner(owners) != self.mailbox.me() => {
+                    let owner = selected.owner(owners);
                     let handed = Handed { packet, selected, received, way: place(index) };
                     self.engine.count_handed_over(self.mailbox.owners.put(owner, handed));
                 }
-                (_, selected) => {
+                selected => {
+                    ours_stage.extend(selected.map(|selected| selected.at(ours.len())));
                     ours.push(packet);
-                    ours_stage.push(selected);
                 }
             }
         }
+        drop(all);
         (*burst, *stage) = (ours, ours_stage);
     }
 
@@ -215,13 +239,14 @@ where
 
     /// Takes what was received together and lies together in the ring at `ring`, at most a burst.
     fn take_over_from(&mut self, ring: usize) -> usize {
+        self.profile.begin(&self.clock);
         let Some(first) = self.mailbox.receivers.take_if(ring, |_| true) else { return 0 };
         let (way, received) = (first.way, first.received);
         let (mut burst, mut stage) = (Burst::new(), Stage::new());
         let mut next = Some(first);
         while let Some(Handed { packet, selected, .. }) = next {
+            stage.push(selected.at(burst.len()));
             burst.push(packet);
-            stage.push(Ok(selected));
             let room = !burst.is_full();
             let belongs = |handed: &Handed<_>| room && handed.way == way && handed.received == received;
             next = self.mailbox.receivers.take_if(ring, belongs);
@@ -229,27 +254,39 @@ where
         let count = burst.len();
         self.engine.counters().taken_over.add(count as u64);
         self.engine.prefetch_buckets(&stage);
-        self.rewrite(way.into(), burst, &stage, received);
+        self.end(Leg::Receive);
+        self.rewrite(way.into(), &mut burst, &mut stage, received);
         count
     }
 
     /// Does to `burst`, which came by the way at `index`, what `stage` says, and sees to it that it leaves.
     #[inline]
-    fn rewrite(&mut self, index: usize, mut burst: Burst<R::Packet>, stage: &Stage, received: Instant) {
+    fn rewrite(
+        &mut self,
+        index: usize,
+        burst: &mut Burst<R::Packet>,
+        stage: &mut Stage,
+        received: Instant,
+    ) {
+        self.engine.find(stage);
+        self.end(Leg::Find);
         let way = &mut self.ways[index];
-        self.engine.rewrite_all(&mut burst, stage, &way.pair, received, &self.clock);
+        self.engine.rewrite(burst, stage, &way.pair, received, &self.clock);
         self.telling.flows.tell_ended(&mut self.engine);
+        self.end(Leg::Rewrite);
+        let count = burst.len();
+        let way = &mut self.ways[index];
         match &mut way.outlet {
             Outlet::Queue(queue) => {
-                send(queue, &mut burst, &self.engine);
+                send(queue, burst, &self.engine);
                 if self.engine.is_measuring() {
                     let residence = self.clock.now().saturating_since(received);
-                    self.engine.record_residence(self.clock.rate().attos(residence).nanos());
+                    let nanos = self.clock.rate().attos(residence).nanos();
+                    self.engine.record_residence(stage, count, nanos);
                 }
             }
             Outlet::Worker(sender) => {
-                for (packet, selected) in burst.into_iter().zip(stage) {
-                    let rule = self.engine.rule_of(selected);
+                for (packet, rule) in burst.drain(..).zip(self.engine.rules_of(stage, count)) {
                     let finished = Finished { packet, rule, received, way: place(index) };
                     if !self.mailbox.senders.put(*sender, finished) {
                         self.engine.counters().dropped[Drop::HandOverFull.index()].add(1);
@@ -257,6 +294,7 @@ where
                 }
             }
         }
+        self.end(Leg::Send);
     }
 
     /// Sends a burst of what each other worker has finished. Returns how many packets there were.

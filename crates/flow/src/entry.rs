@@ -3,6 +3,7 @@
 use pdm::{Psn, ScaledTime};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::log::{Run, SendLog, Trail};
 use crate::loss::Seen;
 use crate::measure::Answer;
 use crate::record::{self, Account, Beginning};
@@ -42,24 +43,27 @@ impl Facts {
     }
 }
 
-/// One flow. All zero is a free entry.
+/// One flow, in two cache lines. All zero is a free entry.
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub(crate) struct Entry {
     pub(crate) key: Key,
     last_receive: Instant,
     last_send: Instant,
-    pub(crate) last_seen: Instant,
-    pub(crate) seen: Seen,
-    /// How many numbers up to `next_psn` were used, each time round anew.
-    sent: u32,
-    /// The flow's name in the send log; while the entry is free, the next free one, counted from 1.
-    serial: u32,
     next_psn: Psn,
+    /// The first of the numbers before `next_psn` that left at `last_send`.
+    run: Psn,
     psnlr: Psn,
     last_answered: Psn,
-    unused: u16,
+
+    pub(crate) last_seen: Instant,
+    pub(crate) seen: Seen,
     facts: Facts,
+    /// What there is of the flow in the send log.
+    trail: Trail,
+    /// How many numbers up to `next_psn` were used, each time round anew; while the entry is free, the next free one,
+    /// counted from 1.
+    sent: u32,
     began: Beginning,
     account: Account,
 }
@@ -79,20 +83,20 @@ pub struct Departure {
 
 impl Entry {
     /// Makes this a fresh flow.
-    pub(crate) fn occupy(&mut self, key: Key, serial: u32, first: Psn, now: Instant) {
+    pub(crate) fn occupy(&mut self, key: Key, first: Psn, now: Instant) {
         *self = Self {
             key,
             last_receive: Instant::default(),
             last_send: Instant::default(),
-            last_seen: now,
-            seen: Seen::default(),
-            sent: 0,
-            serial,
             next_psn: first,
+            run: first,
             psnlr: Psn::default(),
             last_answered: Psn::default(),
-            unused: 0,
+            last_seen: now,
+            seen: Seen::default(),
             facts: Facts(LIVE),
+            trail: Trail::default(),
+            sent: 0,
             began: Beginning::at(now),
             account: Account::default(),
         };
@@ -101,17 +105,18 @@ impl Entry {
     /// Makes this a free entry, before `next_free` in the list of those.
     pub(crate) fn vacate(&mut self, next_free: u32) {
         self.facts = Facts::default();
-        self.serial = next_free;
+        self.sent = next_free;
     }
 
     /// The next free entry, counted from 1, of one that is free.
     pub(crate) fn next_free(&self) -> u32 {
-        self.serial
+        self.sent
     }
 
-    /// The flow's name in the send log.
-    pub(crate) fn serial(&self) -> u32 {
-        self.serial
+    /// Whether it is the flow of `key`.
+    #[inline]
+    pub(crate) fn is_of(&self, key: &Key) -> bool {
+        self.key == *key && self.is_live()
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -122,14 +127,9 @@ impl Entry {
         self.facts.has(NATIVE)
     }
 
-    /// The number that the next packet gets.
-    pub(crate) fn next_psn(&self) -> Psn {
-        self.next_psn
-    }
-
-    /// A packet leaves with an option of ours at `now`.
+    /// A packet leaves with an option of ours at `now`. The run of packets that it ends goes into `log`, if there is one.
     #[inline]
-    pub(crate) fn depart(&mut self, now: Instant, rate: TickRate) -> Departure {
+    pub(crate) fn depart(&mut self, now: Instant, rate: TickRate, log: Option<&mut SendLog<'_>>) -> Departure {
         let since_receive = self.since_receive(now);
         let since_send = self.since_send(now);
         let option = pdm::PdmOption {
@@ -140,11 +140,27 @@ impl Entry {
         };
         let local_delay =
             if self.facts.has(RECEIVED_SINCE_SENT) { since_receive.ok().flatten() } else { None };
+        if now != self.last_send {
+            self.end_run(log);
+        }
         self.next_psn = self.next_psn.next();
         self.sent = self.sent.saturating_add(1);
         self.sent_at(now);
         let clock_backwards = u8::from(since_receive.is_err()) + u8::from(since_send.is_err());
         Departure { option, local_delay, clock_backwards }
+    }
+
+    /// Numbers from here on leave later than those before, which `log` remembers if they may still be answered.
+    #[inline]
+    fn end_run(&mut self, log: Option<&mut SendLog<'_>>) {
+        if let Some(log) = log
+            && self.run != self.next_psn
+            && !(self.facts.has(ANSWERED) && self.last_answered.next() == self.next_psn)
+        {
+            let run = Run::of(self.last_send, self.run, self.next_psn.previous());
+            log.put(&mut self.trail, run);
+        }
+        self.run = self.next_psn;
     }
 
     /// DELTATLR: since the last packet was received.
@@ -164,28 +180,35 @@ impl Entry {
         }
     }
 
-    /// A packet leaves with number `psn`, given by the host itself.
+    /// A packet leaves with number `psn`, given by the host itself. `log` is as in [`Entry::depart`].
     #[inline]
-    pub(crate) fn depart_native(&mut self, psn: Psn, now: Instant) {
-        if self.facts.has(NATIVE) && self.facts.has(SENT) {
-            self.follow_numbers(psn);
-        } else {
+    pub(crate) fn depart_native(&mut self, psn: Psn, now: Instant, mut log: Option<&mut SendLog<'_>>) {
+        if !(self.facts.has(NATIVE) && self.facts.has(SENT)) {
             // From here on the numbers are the host's, and an answer to one of ours is none.
             self.facts.set(NATIVE);
             self.facts.clear(ANSWERED);
-            self.sent = 1;
-            self.next_psn = psn.next();
+            self.trail = Trail::default();
+            self.sent = 0;
+            (self.run, self.next_psn) = (psn, psn);
+        } else if now != self.last_send || psn != self.next_psn {
+            self.end_run(log.as_deref_mut());
         }
+        self.follow_numbers(psn, now, log);
         self.sent_at(now);
     }
 
     /// Widens the range of used numbers so that it holds `psn`.
-    fn follow_numbers(&mut self, psn: Psn) {
+    fn follow_numbers(&mut self, psn: Psn, now: Instant, log: Option<&mut SendLog<'_>>) {
         let ahead = psn.step_from(self.next_psn.previous());
         if ahead > 0 {
+            if psn != self.next_psn {
+                self.run = psn;
+            }
             self.sent = self.sent.saturating_add(ahead.unsigned_abs().into());
             self.next_psn = psn.next();
         } else {
+            // None of the newest run.
+            log.into_iter().for_each(|log| log.put(&mut self.trail, Run::of(now, psn, psn)));
             self.sent = self.sent.max(u32::from(ahead.unsigned_abs()) + 1);
         }
     }
@@ -241,10 +264,16 @@ impl Entry {
         u32::from(self.next_psn.previous().ahead_of(psn)) < self.sent
     }
 
-    /// Notes that `psn` was answered.
-    pub(crate) fn answered(&mut self, psn: Psn) {
+    /// Notes that `psn` was answered, and tells when it was sent, if that is still known.
+    #[inline]
+    pub(crate) fn answered(&mut self, psn: Psn, log: &mut SendLog<'_>) -> Option<Instant> {
         self.last_answered = psn;
         self.facts.set(ANSWERED);
+        if psn.ahead_of(self.run) < self.next_psn.ahead_of(self.run) {
+            Some(self.last_send)
+        } else {
+            log.take(&mut self.trail, psn, self.last_send)
+        }
     }
 
     /// What the flow has been through until `now`.

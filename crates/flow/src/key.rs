@@ -35,7 +35,7 @@ impl PairId {
 
 /// What both directions of a flow have in common. Where there are no ports (ESP for one: SPIs are ignored, as
 /// the two directions carry unrelated ones) they are 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Debug, Clone, Copy, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, align(8))]
 pub struct Key {
     local: [u8; 16],
@@ -49,6 +49,14 @@ pub struct Key {
     /// Upper-layer protocol.
     pub protocol: u8,
     unused: u8,
+}
+
+impl PartialEq for Key {
+    /// All octets at once: field by field would be seven comparisons.
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
 }
 
 impl Key {

@@ -38,25 +38,23 @@ impl Default for Progress {
     }
 }
 
-/// The numbers seen on one flow.
+/// The numbers seen on one flow. Packed, or its entry would be larger than it may.
 #[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
+#[repr(C, packed(4))]
 pub(crate) struct Seen {
-    /// Bit n: the n-th before the newest was seen.
+    /// Bit n: the n-th before the newest was seen. None is set before there was any.
     window: u64,
     /// The newest number.
     newest: Psn,
     /// How far the first one lies behind the newest, at most 64: nothing before it was counted lost.
     since_first: u16,
-    /// Whether there was any; as a number, for the flow table is made from zeroed octets.
-    any: u32,
 }
 
 impl Seen {
     /// Notes that `psn` arrived.
     #[inline]
     pub(crate) fn note(&mut self, psn: Psn) -> Progress {
-        if self.any == 0 {
+        if self.window == 0 {
             self.start(psn);
             return Progress::Forward { lost: 0 };
         }
@@ -73,7 +71,7 @@ impl Seen {
     }
 
     fn start(&mut self, psn: Psn) {
-        *self = Self { window: 1, newest: psn, since_first: 0, any: 1 };
+        *self = Self { window: 1, newest: psn, since_first: 0 };
     }
 
     fn forward(&mut self, psn: Psn, step: u16) -> Progress {

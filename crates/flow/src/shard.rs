@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use zerocopy::FromBytes;
 
 use crate::entry::Entry;
-use crate::log::{SendLog, Set, sets_for};
+use crate::log::{Run, SendLog, runs_for};
 use crate::measure::{self, Answer, ClockTolerance};
 use crate::table::{Bucket, ENTRIES_PER_BUCKET, EntryIndex, Table};
 use crate::{
@@ -126,8 +126,6 @@ pub struct Shard<'m> {
     table: Table<'m>,
     log: SendLog<'m>,
     settings: Settings,
-    /// The next flow's name in the send log; never 0.
-    serial: u32,
     /// Where [`Shard::expire`] goes on.
     hand: u32,
     census: Census,
@@ -147,7 +145,7 @@ impl<'m> Shard<'m> {
     #[must_use]
     pub fn memory_for(flows: usize, log_packets: usize) -> usize {
         let buckets = flows.div_ceil(ENTRIES_PER_BUCKET);
-        log_octets(sets_for(log_packets))
+        log_octets(log_packets)
             + buckets * (size_of::<Bucket>() + ENTRIES_PER_BUCKET * size_of::<Entry>())
             + ALIGN
     }
@@ -164,7 +162,6 @@ impl<'m> Shard<'m> {
             table,
             log,
             settings,
-            serial: 1,
             hand: 0,
             census: Census::default(),
             ended: ArrayVec::new(),
@@ -182,9 +179,7 @@ impl<'m> Shard<'m> {
     fn divide(memory: &'m mut [u8], log_packets: usize) -> Option<(Table<'m>, SendLog<'m>)> {
         let skew = memory.as_ptr().align_offset(ALIGN);
         let memory = memory.get_mut(skew..)?;
-        let sets = sets_for(log_packets);
-        let (log, rest) = memory.split_at_mut_checked(log_octets(sets))?;
-        let (log_sets, cursors) = log.split_at_mut(sets * size_of::<Set>());
+        let (log, rest) = memory.split_at_mut_checked(log_octets(log_packets))?;
         let group = size_of::<Bucket>() + ENTRIES_PER_BUCKET * size_of::<Entry>();
         let groups = rest.len() / group;
         // An entry is found by 32 bits.
@@ -195,7 +190,7 @@ impl<'m> Shard<'m> {
             <[Bucket]>::mut_from_bytes(buckets).ok().filter(|buckets| !buckets.is_empty())?,
             <[Entry]>::mut_from_bytes(entries).ok()?,
         );
-        Some((table, SendLog::new(<[Set]>::mut_from_bytes(log_sets).ok()?, cursors)))
+        Some((table, SendLog::new(<[Run]>::mut_from_bytes(log).ok()?)))
     }
 
     /// The hash of `key` under the shards' shared secret.
@@ -217,15 +212,6 @@ impl<'m> Shard<'m> {
         self.table.prefetch_entry(hash).map(FlowId)
     }
 
-    /// Asks for what a packet that leaves on `flow` will write in the send log.
-    #[inline]
-    pub fn prefetch_departure(&self, flow: FlowId) {
-        if self.measuring {
-            let entry = self.table.entry(flow.0);
-            self.log.prefetch(entry.serial(), entry.next_psn());
-        }
-    }
-
     /// The flow of `key`, which hashes to `hash`. One that was idle for too long ends here.
     #[inline]
     pub fn find(&mut self, hash: Hash, key: &Key, now: Instant) -> Option<FlowId> {
@@ -235,6 +221,15 @@ impl<'m> Shard<'m> {
             return None;
         }
         Some(FlowId(index))
+    }
+
+    /// `flow`, of which [`Shard::prefetch_flow`] said that it most likely is the flow of `key`, if it is. `None` says nothing:
+    /// then [`Shard::find`] knows.
+    #[inline]
+    #[must_use]
+    pub fn confirm(&self, flow: FlowId, key: &Key, now: Instant) -> Option<FlowId> {
+        let entry = self.table.entry(flow.0);
+        (entry.is_of(key) && !self.is_over(entry, now)).then_some(flow)
     }
 
     /// Ends the flow at `index`, whose key hashes to `hash`.
@@ -278,8 +273,7 @@ impl<'m> Shard<'m> {
         }
         let index = self.table.insert(hash).ok_or(Full)?;
         let first = self.settings.psn_start.draw();
-        self.table.entry_mut(index).occupy(*key, self.serial, first, now);
-        self.serial = self.serial.checked_add(1).unwrap_or(1);
+        self.table.entry_mut(index).occupy(*key, first, now);
         self.census.created += 1;
         Ok(FlowId(index))
     }
@@ -309,24 +303,15 @@ impl<'m> Shard<'m> {
     /// A packet of `flow` leaves at `now` with an option of ours; `rate` is what the clock's tick is worth.
     #[inline]
     pub fn depart(&mut self, flow: FlowId, now: Instant, rate: TickRate) -> Departure {
-        let departure = self.table.entry_mut(flow.0).depart(now, rate);
-        self.remember(flow, departure.option.psntp, now);
-        departure
+        let log = self.measuring.then_some(&mut self.log);
+        self.table.entry_mut(flow.0).depart(now, rate, log)
     }
 
     /// A packet of `flow` leaves at `now` with an option of the host's own, which makes the flow a native host's.
     #[inline]
     pub fn depart_native(&mut self, flow: FlowId, option: &PdmOption, now: Instant) {
-        self.table.entry_mut(flow.0).depart_native(option.psntp, now);
-        self.remember(flow, option.psntp, now);
-    }
-
-    /// Remembers that `flow` sent packet `psn` at `now`, for when it is answered.
-    #[inline]
-    fn remember(&mut self, flow: FlowId, psn: Psn, now: Instant) {
-        if self.measuring {
-            self.log.remember(self.table.entry(flow.0).serial(), psn, now);
-        }
+        let log = self.measuring.then_some(&mut self.log);
+        self.table.entry_mut(flow.0).depart_native(option.psntp, now, log);
     }
 
     /// A packet of `flow` arrives at `at` with `option`.
@@ -364,8 +349,7 @@ impl<'m> Shard<'m> {
         if !entry.has_sent(answered) {
             return Answer::NeverSent;
         }
-        entry.answered(answered);
-        let Some(sent) = self.log.recall(entry.serial(), answered) else {
+        let Some(sent) = entry.answered(answered, &mut self.log) else {
             return Answer::Forgotten;
         };
         match at.checked_since(sent) {
@@ -406,6 +390,7 @@ impl<'m> Shard<'m> {
         self.table.iter().map(move |entry| entry.record(now))
     }
 
+    #[inline]
     fn is_over(&self, entry: &Entry, now: Instant) -> bool {
         self.settings.lifetime.is_some_and(|lifetime| now.saturating_since(entry.last_seen) > lifetime)
     }
@@ -417,7 +402,7 @@ impl<'m> Shard<'m> {
     }
 }
 
-/// Octets of a send log with `sets` sets.
-const fn log_octets(sets: usize) -> usize {
-    sets * (size_of::<Set>() + size_of::<u8>())
+/// Octets of a send log for `packets` packets.
+const fn log_octets(packets: usize) -> usize {
+    runs_for(packets) * size_of::<Run>()
 }

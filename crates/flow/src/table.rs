@@ -114,13 +114,13 @@ impl<'m> Table<'m> {
         let candidate = self.candidates(hash).next()?;
         let entry = &self.entries[candidate.get()];
         prefetch(&entry.key);
-        prefetch(&entry.seen);
+        prefetch(&entry.last_seen);
         Some(candidate)
     }
 
     #[inline]
     pub(crate) fn find(&self, hash: Hash, key: &Key) -> Option<EntryIndex> {
-        self.candidates(hash).find(|&entry| self.entries[entry.get()].key == *key)
+        self.candidates(hash).find(|&entry| self.entries[entry.get()].is_of(key))
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! Insertion: where the option goes, and putting it there (RFC 8250, section 3.3).
 
 use crate::look::{Look, protocol};
-use crate::option::OPTION_OCTETS;
+use crate::option::{OPTION_OCTETS, PDM_ALONE};
 use crate::splice::Splice;
 use crate::tlv::{self, FIRST_OPTION};
 use crate::{PdmOption, Skip};
@@ -32,7 +32,30 @@ impl Default for Limits {
 pub struct Insertion {
     ip: usize,
     splice: Splice,
-    /// Offset of the options header.
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A header of its own.
+    Alone(Naming),
+    /// Another option's header.
+    Merged(Merge),
+}
+
+/// How the headers around a new one are chained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Naming {
+    /// Offset of the octet that has to name the new header.
+    at: usize,
+    /// What the new header names.
+    upper: u8,
+}
+
+/// Where the option goes in a header that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Merge {
+    /// Offset of the header.
     header: usize,
     /// Its octets afterwards.
     header_len: usize,
@@ -40,8 +63,6 @@ pub struct Insertion {
     kept: usize,
     /// Offset of the option in it: even, so that its 16-bit fields stand on natural boundaries.
     option: usize,
-    /// Offset of the octet that has to name the new header, and what that header names; `None` when merging.
-    naming: Option<(usize, u8)>,
 }
 
 impl Insertion {
@@ -51,62 +72,38 @@ impl Insertion {
     /// [`Skip::OptionHeaderTooLong`], then [`Skip::Oversize`], by `limits`.
     #[inline]
     pub fn plan(frame: &[u8], look: &Look, limits: &Limits) -> Result<Self, Skip> {
-        let place = match look.options {
-            Some(header) => Self::merged(frame, look, header),
-            None => Self::alone(look),
+        let (splice, place, header_len) = match look.options {
+            None => (
+                Splice { start: look.upper, old: 0, new: PDM_ALONE },
+                Place::Alone(Naming { at: look.names_upper, upper: look.protocol }),
+                PDM_ALONE,
+            ),
+            Some(header) => {
+                let octets = frame.get(header..look.upper).unwrap_or_default();
+                let merge = Merge::at_the_end_of(octets, header);
+                (merge.splice(octets.len()), Place::Merged(merge), merge.header_len)
+            }
         };
-        if place.header_len > usize::from(limits.max_destopts_len) {
+        if header_len > usize::from(limits.max_destopts_len) {
             return Err(Skip::OptionHeaderTooLong);
         }
-        let total = FIXED_HEADER + look.payload_len + place.splice.new - place.splice.old;
-        if total > usize::from(limits.mtu) && place.splice.new > place.splice.old {
+        let total = FIXED_HEADER + look.payload_len + splice.new - splice.old;
+        if total > usize::from(limits.mtu) && splice.new > splice.old {
             return Err(Skip::Oversize);
         }
-        Ok(place)
-    }
-
-    /// A header of its own: next header, length, the option, PadN of length 0.
-    fn alone(look: &Look) -> Self {
-        let header_len = 16;
-        Self {
-            ip: look.ip,
-            splice: Splice { start: look.upper, old: 0, new: header_len },
-            header: look.upper,
-            header_len,
-            kept: FIRST_OPTION,
-            option: FIRST_OPTION,
-            naming: Some((look.names_upper, look.protocol)),
-        }
-    }
-
-    /// At the end of the header at `header`, in the place of its trailing padding.
-    fn merged(frame: &[u8], look: &Look, header: usize) -> Self {
-        let octets = frame.get(header..look.upper).unwrap_or_default();
-        let kept = tlv::options(octets)
-            .filter(|option| !option.is_padding())
-            .last()
-            .map_or(FIRST_OPTION, |o| o.end());
-        let option = kept.next_multiple_of(2);
-        let header_len = (option + OPTION_OCTETS).next_multiple_of(8);
-        Self {
-            ip: look.ip,
-            splice: Splice { start: header + kept, old: octets.len() - kept, new: header_len - kept },
-            header,
-            header_len,
-            kept,
-            option,
-            naming: None,
-        }
+        Ok(Self { ip: look.ip, splice, place })
     }
 
     /// Octets that the packet's front has to gain before [`Insertion::apply`].
     #[must_use]
+    #[inline]
     pub fn growth(&self) -> usize {
         self.splice.growth()
     }
 
     /// Octets that the packet's front has to lose after [`Insertion::apply`]: a header full of padding gets shorter.
     #[must_use]
+    #[inline]
     pub fn shrinkage(&self) -> usize {
         self.splice.shrinkage()
     }
@@ -119,16 +116,42 @@ impl Insertion {
     #[inline]
     pub fn apply(&self, buffer: &mut [u8], option: &PdmOption) {
         let packet = self.splice.apply(buffer, self.ip);
+        match &self.place {
+            Place::Alone(naming) => {
+                let header = &mut packet[self.splice.start..self.splice.start + PDM_ALONE];
+                header.copy_from_slice(&option.emit_alone(naming.upper));
+                packet[naming.at] = protocol::DESTINATION_OPTIONS;
+            }
+            Place::Merged(merge) => merge.apply(packet, option),
+        }
+    }
+}
+
+impl Merge {
+    /// At the end of the header in `octets`, which starts at `header`, in the place of its trailing padding.
+    #[cold]
+    fn at_the_end_of(octets: &[u8], header: usize) -> Self {
+        let kept = tlv::options(octets)
+            .filter(|option| !option.is_padding())
+            .last()
+            .map_or(FIRST_OPTION, |o| o.end());
+        let option = kept.next_multiple_of(2);
+        Self { header, header_len: (option + OPTION_OCTETS).next_multiple_of(8), kept, option }
+    }
+
+    /// What becomes of a header of `old_len` octets.
+    fn splice(&self, old_len: usize) -> Splice {
+        Splice { start: self.header + self.kept, old: old_len - self.kept, new: self.header_len - self.kept }
+    }
+
+    #[cold]
+    fn apply(&self, packet: &mut [u8], option: &PdmOption) {
         let header = &mut packet[self.header..self.header + self.header_len];
         let end = self.option + OPTION_OCTETS;
         tlv::pad(&mut header[self.kept..self.option]);
         header[self.option..end].copy_from_slice(&option.emit());
         tlv::pad(&mut header[end..]);
         header[1] = length_field(self.header_len);
-        if let Some((named_at, names)) = self.naming {
-            header[0] = names;
-            packet[named_at] = protocol::DESTINATION_OPTIONS;
-        }
     }
 }
 

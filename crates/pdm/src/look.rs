@@ -1,6 +1,7 @@
 //! One look at a packet: the walk through its headers to the upper layer (RFC 8200, section 4), and all that has to be
 //! known of it before anything is decided.
 
+use crate::option::{self, PDM_ALONE};
 use crate::tlv::{FIRST_OPTION, Tlv};
 use crate::{PDM_OPTION_LEN, PDM_OPTION_TYPE, Skip};
 
@@ -48,6 +49,8 @@ const DESTINATION: usize = 24;
 const SMALLEST_HEADER: usize = 8;
 /// The routing header type of mobile nodes (RFC 6275): its last segment is the node's own home address.
 const MOBILITY_ROUTING: u8 = 2;
+/// The first octet of a multicast address.
+const MULTICAST: u8 = 0xff;
 /// The UDP port of ESP in UDP (RFC 3948).
 const NAT_TRAVERSAL_PORT: u16 = 4500;
 
@@ -58,6 +61,16 @@ pub struct Ports {
     pub source: u16,
     /// The receiver's.
     pub destination: u16,
+}
+
+impl Ports {
+    /// Octets at the start of an upper layer that has ports.
+    const OCTETS: usize = 4;
+
+    #[inline]
+    fn read([s0, s1, d0, d1]: &[u8; Self::OCTETS]) -> Self {
+        Self { source: u16::from_be_bytes([*s0, *s1]), destination: u16::from_be_bytes([*d0, *d1]) }
+    }
 }
 
 /// Where a PDM option stands in a packet.
@@ -135,23 +148,69 @@ fn address(frame: &[u8], at: usize) -> &[u8; 16] {
 /// tell. [`Skip::Esp`] and what comes after it is for the caller.
 #[inline]
 pub fn look(frame: &[u8], wire_len: usize, ip: usize) -> Result<Look, Skip> {
-    let mut walk = Walk::start(frame, wire_len, ip)?;
-    walk.go_to_upper_layer()?;
-    let ports = walk.upper_layer()?;
-    let [first, ..] = address(frame, ip + DESTINATION);
-    if *first == 0xff {
-        return Err(Skip::Multicast);
+    match Look::at_once(frame, wire_len, ip) {
+        Some(look) => Ok(look),
+        None => Look::by_walking(frame, wire_len, ip),
     }
-    Ok(Look {
-        ip,
-        payload_len: walk.end - ip - FIXED_HEADER,
-        upper: walk.at,
-        names_upper: walk.named_at,
-        options: walk.last_options,
-        protocol: walk.next,
-        ports,
-        pdm: walk.options.verdict(),
-    })
+}
+
+impl Look {
+    /// What nearly every packet is: TCP or UDP directly behind the fixed header, or behind an options header that holds PDM
+    /// and nothing else. `None` where only the walk can tell.
+    #[inline]
+    fn at_once(frame: &[u8], wire_len: usize, ip: usize) -> Option<Self> {
+        let fixed = frame.get(ip..)?.first_chunk::<FIXED_HEADER>()?;
+        let payload_len = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
+        let first = ip + FIXED_HEADER;
+        let mut look = Self {
+            ip,
+            payload_len,
+            upper: first,
+            names_upper: ip + NEXT_HEADER,
+            options: None,
+            protocol: fixed[NEXT_HEADER],
+            ports: Ports::default(),
+            pdm: Ok(None),
+        };
+        if look.protocol == protocol::DESTINATION_OPTIONS {
+            look.protocol = option::next_after_alone(frame.get(first..)?.first_chunk()?)?;
+            look.upper += PDM_ALONE;
+            look.names_upper = first;
+            look.options = Some(first);
+            let option = first + FIRST_OPTION;
+            look.pdm = Ok(Some(PdmAt { option, header: first, header_len: PDM_ALONE, named_at: ip + NEXT_HEADER }));
+        }
+        look.ports = Ports::read(frame.get(look.upper..)?.first_chunk()?);
+        let sound = fixed[0] >> 4 == 6
+            && matches!(look.protocol, protocol::TCP | protocol::UDP)
+            && first + payload_len <= wire_len
+            && first + payload_len >= look.upper + Ports::OCTETS
+            && fixed[DESTINATION] != MULTICAST;
+        sound.then_some(look)
+    }
+
+    /// What any packet is.
+    #[cold]
+    #[inline(never)]
+    fn by_walking(frame: &[u8], wire_len: usize, ip: usize) -> Result<Self, Skip> {
+        let mut walk = Walk::start(frame, wire_len, ip)?;
+        walk.go_to_upper_layer()?;
+        let ports = walk.upper_layer()?;
+        let [first, ..] = address(frame, ip + DESTINATION);
+        if *first == MULTICAST {
+            return Err(Skip::Multicast);
+        }
+        Ok(Self {
+            ip,
+            payload_len: walk.end - ip - FIXED_HEADER,
+            upper: walk.at,
+            names_upper: walk.named_at,
+            options: walk.last_options,
+            protocol: walk.next,
+            ports,
+            pdm: walk.options.verdict(),
+        })
+    }
 }
 
 /// A packet's option, whatever else the packet may be.
@@ -291,8 +350,7 @@ impl<'f> Walk<'f> {
     fn upper_layer(&self) -> Result<Ports, Skip> {
         match self.next {
             protocol::TCP | protocol::UDP | protocol::DCCP | protocol::SCTP | protocol::UDP_LITE => {
-                let [s0, s1, d0, d1] = *self.upper_octets::<4>()?;
-                Ok(Ports { source: u16::from_be_bytes([s0, s1]), destination: u16::from_be_bytes([d0, d1]) })
+                self.upper_octets().map(Ports::read)
             }
             protocol::ICMPV6 => {
                 let [kind, _, _, _, i0, i1, _, _] = *self.upper_octets::<8>()?;
@@ -375,6 +433,29 @@ mod tests {
     fn verdict(next: u8, payload: &[u8]) -> Result<u8, Skip> {
         let packet = packet(next, payload);
         look(&packet, packet.len(), 0).map(|look| look.protocol)
+    }
+
+    /// Whatever one octet of a packet without surprises is: what is seen at once is what the walk sees.
+    #[test]
+    fn what_is_seen_at_once_is_what_the_walk_sees() {
+        let alone = [6, 1, 15, 10, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 1, 0];
+        let marked = [&alone[..], &[1, 2, 3, 4]].concat();
+        let mut seen = 0;
+        for (next, payload) in [(17, &[1, 2, 3, 4][..]), (60, &marked[..])] {
+            let sound = packet(next, payload);
+            for (place, octet) in (0..sound.len()).flat_map(|place| (0..=255).map(move |octet| (place, octet))) {
+                let mut packet = sound.clone();
+                packet[place] = octet;
+                let walked = Look::by_walking(&packet, packet.len(), 0);
+                if let Some(look) = Look::at_once(&packet, packet.len(), 0) {
+                    assert_eq!(Ok(look), walked, "octet {place} is {octet}");
+                    seen += 1;
+                }
+            }
+            assert!(Look::at_once(&sound, sound.len() - 1, 0).is_none());
+            assert!(Look::at_once(&sound[..sound.len() - 1], sound.len(), 0).is_none());
+        }
+        assert!(seen > 10_000, "hardly anything was seen at once");
     }
 
     #[test]

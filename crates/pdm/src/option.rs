@@ -12,6 +12,19 @@ pub const PDM_OPTION_LEN: u8 = 10;
 /// Octets of the whole option.
 pub(crate) const OPTION_OCTETS: usize = 12;
 
+/// Octets of an options header that holds PDM alone, padded to a multiple of 8.
+pub(crate) const PDM_ALONE: usize = 16;
+
+/// What an options header names that holds PDM alone in its first place; `None` if it is another.
+#[inline]
+pub(crate) fn next_after_alone(header: &[u8; PDM_ALONE]) -> Option<u8> {
+    match *header {
+        // Pad1 twice, or PadN without octets.
+        [next, 1, PDM_OPTION_TYPE, PDM_OPTION_LEN, .., 0 | 1, 0] => Some(next),
+        _ => None,
+    }
+}
+
 /// The fields of a PDM option, under the RFC's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PdmOption {
@@ -54,12 +67,21 @@ impl PdmOption {
     #[must_use]
     #[inline]
     pub fn emit(&self) -> [u8; OPTION_OCTETS] {
-        let [p0, p1] = self.psntp.get().to_be_bytes();
-        let [l0, l1] = self.psnlr.get().to_be_bytes();
-        let [r0, r1] = self.delta_tlr.mantissa.to_be_bytes();
-        let [s0, s1] = self.delta_tls.mantissa.to_be_bytes();
-        let (scale_dtlr, scale_dtls) = (self.delta_tlr.scale, self.delta_tls.scale);
-        [PDM_OPTION_TYPE, PDM_OPTION_LEN, scale_dtlr, scale_dtls, p0, p1, l0, l1, r0, r1, s0, s1]
+        let [_, _, option @ .., _, _] = self.emit_alone(0);
+        option
+    }
+
+    /// An options header that holds the option alone and names `next`: next header, length, the option, PadN without octets.
+    #[inline]
+    pub(crate) fn emit_alone(&self, next: u8) -> [u8; PDM_ALONE] {
+        // Put together as numbers: octets stored one by one would keep whoever loads them together waiting.
+        let field = |number: u16, at: u32| u128::from(number.swap_bytes()) << at;
+        let start = u32::from_le_bytes([next, 1, PDM_OPTION_TYPE, PDM_OPTION_LEN]);
+        let scales = u128::from(self.delta_tlr.scale) << 32 | u128::from(self.delta_tls.scale) << 40;
+        let numbers = field(self.psntp.get(), 48) | field(self.psnlr.get(), 64);
+        let deltas = field(self.delta_tlr.mantissa, 80) | field(self.delta_tls.mantissa, 96);
+        let padding = 1 << 112;
+        (u128::from(start) | scales | numbers | deltas | padding).to_le_bytes()
     }
 }
 
@@ -79,6 +101,7 @@ mod tests {
     fn the_octets_of_the_rfcs_example() {
         let octets = [0x0f, 10, 46, 0, 0, 12, 0, 25, 0xde, 0x0b, 0, 0];
         assert_eq!(ANSWER.emit(), octets);
+        assert_eq!(ANSWER.emit_alone(17), *[&[17, 1], &octets[..], &[1, 0]].concat());
         assert_eq!(PdmOption::parse(&octets), ANSWER);
     }
 }

@@ -16,11 +16,13 @@ pub(crate) struct Splice {
 
 impl Splice {
     /// Octets that the packet's front has to gain before [`Splice::apply`].
+    #[inline]
     pub(crate) fn growth(&self) -> usize {
         self.new.saturating_sub(self.old)
     }
 
     /// Octets that the packet's front loses after [`Splice::apply`].
+    #[inline]
     pub(crate) fn shrinkage(&self) -> usize {
         self.old.saturating_sub(self.new)
     }
@@ -30,11 +32,10 @@ impl Splice {
     #[inline]
     pub(crate) fn apply<'b>(&self, buffer: &'b mut [u8], ip: usize) -> &'b mut [u8] {
         let (growth, shrinkage) = (self.growth(), self.shrinkage());
-        buffer.copy_within(growth..growth + self.start, shrinkage);
+        move_front(buffer, growth, shrinkage, self.start);
         let packet = &mut buffer[shrinkage..];
-        let field = ip + PAYLOAD_LENGTH;
-        let length = u16::from_be_bytes([packet[field], packet[field + 1]]);
-        packet[field..field + 2].copy_from_slice(&self.adjusted(length).to_be_bytes());
+        let length = payload_length(packet, ip);
+        *length = self.adjusted(u16::from_be_bytes(*length)).to_be_bytes();
         packet
     }
 
@@ -46,4 +47,37 @@ impl Splice {
     fn adjusted(&self, length: u16) -> u16 {
         length.wrapping_add(self.new as u16).wrapping_sub(self.old as u16)
     }
+}
+
+/// Octets that [`move_front`] moves at once, from its start and from its end.
+const HEAD: usize = 48;
+const TAIL: usize = 16;
+
+/// Moves `len` octets of `buffer` from offset `from` to offset `to`.
+///
+/// Ethernet's header with up to two tags and IPv6's have 54 to 62 octets. They are moved as two pieces of fixed size, which
+/// may overlap, in registers: a copy of any other length has to be asked of the C library.
+#[inline]
+fn move_front(buffer: &mut [u8], from: usize, to: usize, len: usize) {
+    if (HEAD..=HEAD + TAIL).contains(&len) {
+        let last = len - TAIL;
+        let (head, tail) = (*octets::<HEAD>(buffer, from), *octets::<TAIL>(buffer, from + last));
+        *octets(buffer, to) = head;
+        *octets(buffer, to + last) = tail;
+    } else {
+        buffer.copy_within(from..from + len, to);
+    }
+}
+
+/// `N` octets of `buffer` from offset `at` on.
+#[inline]
+#[expect(clippy::expect_used, reason = "a slice of N octets is an array of as many")]
+fn octets<const N: usize>(buffer: &mut [u8], at: usize) -> &mut [u8; N] {
+    (&mut buffer[at..at + N]).try_into().expect("as long as it is")
+}
+
+/// The payload length field of the fixed header at `ip`.
+#[inline]
+fn payload_length(packet: &mut [u8], ip: usize) -> &mut [u8; 2] {
+    octets(packet, ip + PAYLOAD_LENGTH)
 }

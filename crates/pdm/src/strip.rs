@@ -2,6 +2,7 @@
 
 use crate::insert::length_field;
 use crate::look::{Look, PdmAt};
+use crate::option::{PDM_ALONE, next_after_alone};
 use crate::splice::Splice;
 use crate::tlv::{self, FIRST_OPTION, Tlv};
 
@@ -16,7 +17,7 @@ use crate::tlv::{self, FIRST_OPTION, Tlv};
 #[inline]
 pub fn strip(packet: &mut [u8], look: &Look, at: &PdmAt) -> usize {
     let header = &mut packet[at.header..at.header + at.header_len];
-    let rest = close_up(header, at.option - at.header);
+    let rest = if is_alone(header) { 0 } else { close_up(header, at.option - at.header) };
     if rest == 0 {
         packet[at.named_at] = packet[at.header];
     } else {
@@ -27,8 +28,15 @@ pub fn strip(packet: &mut [u8], look: &Look, at: &PdmAt) -> usize {
     splice.shrinkage()
 }
 
+/// Whether `header`, which holds one PDM option, holds no other.
+#[inline]
+fn is_alone(header: &[u8]) -> bool {
+    <&[u8; PDM_ALONE]>::try_from(header).is_ok_and(|header| next_after_alone(header).is_some())
+}
+
 /// Moves the options of `header` together over the one at `gone` and pads; returns the octets the header has then, or 0
 /// if it holds no option any more.
+#[cold]
 fn close_up(header: &mut [u8], gone: usize) -> usize {
     let mut end = FIRST_OPTION;
     let mut next = FIRST_OPTION;

@@ -34,6 +34,44 @@ impl Drop {
     }
 }
 
+/// A leg of a burst's way through a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leg {
+    /// Out of a port's queue, or another worker's ring.
+    Receive,
+    /// Each packet is looked at, and those that others own are handed over.
+    Look,
+    /// Flows are found.
+    Find,
+    /// Options are inserted, read and stripped, and what they tell is recorded.
+    Rewrite,
+    /// Into a port's queue.
+    Send,
+}
+
+impl Leg {
+    /// All legs, in order.
+    pub const ALL: [Self; 5] = [Self::Receive, Self::Look, Self::Find, Self::Rewrite, Self::Send];
+
+    /// The leg's place in [`Leg::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The leg as reports name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Receive => "receive",
+            Self::Look => "look",
+            Self::Find => "find",
+            Self::Rewrite => "rewrite",
+            Self::Send => "send",
+        }
+    }
+}
+
 /// A number with one writer.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -69,6 +107,8 @@ macro_rules! counters {
             pub skipped: [Counter; Skip::ALL.len()],
             /// Packets that did not leave, by [`Drop::index`].
             pub dropped: [Counter; Drop::ALL.len()],
+            /// Ticks of the worker's clock, by [`Leg::index`], if it is profiled.
+            pub leg_ticks: [Counter; Leg::ALL.len()],
             /// Others' counters start in another cache line.
             _apart: CachePadded<()>,
         }
@@ -81,6 +121,8 @@ macro_rules! counters {
             pub skipped: [u64; Skip::ALL.len()],
             /// Packets that did not leave, by [`Drop::index`].
             pub dropped: [u64; Drop::ALL.len()],
+            /// Ticks of the worker's clock, by [`Leg::index`], if it is profiled.
+            pub leg_ticks: [u64; Leg::ALL.len()],
         }
 
         impl Counters {
@@ -91,6 +133,7 @@ macro_rules! counters {
                     $($name: self.$name.get(),)+
                     skipped: self.skipped.each_ref().map(Counter::get),
                     dropped: self.dropped.each_ref().map(Counter::get),
+                    leg_ticks: self.leg_ticks.each_ref().map(Counter::get),
                 }
             }
         }
@@ -108,6 +151,7 @@ macro_rules! counters {
                     $($name: self.$name.saturating_sub(earlier.$name),)+
                     skipped: std::array::from_fn(|i| self.skipped[i].saturating_sub(earlier.skipped[i])),
                     dropped: std::array::from_fn(|i| self.dropped[i].saturating_sub(earlier.dropped[i])),
+                    leg_ticks: std::array::from_fn(|i| self.leg_ticks[i].saturating_sub(earlier.leg_ticks[i])),
                 };
                 Self { flows_live: self.flows_live, ..counted }
             }
@@ -120,6 +164,9 @@ macro_rules! counters {
                     *ours += theirs;
                 }
                 for (ours, theirs) in self.dropped.iter_mut().zip(other.dropped) {
+                    *ours += theirs;
+                }
+                for (ours, theirs) in self.leg_ticks.iter_mut().zip(other.leg_ticks) {
                     *ours += theirs;
                 }
             }

@@ -25,7 +25,7 @@ mod snapshot;
 mod stats_core;
 
 pub use collector::{Collector, Summary};
-pub use counters::{Counter, Counters, Counts, Drop};
+pub use counters::{Counter, Counters, Counts, Drop, Leg};
 pub use error::Error;
 pub use exchange::{Exchange, Intake, exchange};
 pub use hlog::HistogramLog;

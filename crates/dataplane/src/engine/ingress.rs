@@ -1,0 +1,112 @@
+//! From the wire to the hosts.
+
+use flow::{Answer, Progress, Reception};
+use pdm::{Attos, Look, PdmAt, PdmOption, Skip};
+use stats::Metric;
+
+use super::{Done, Engine, Moment, Selected};
+use crate::Packet;
+
+impl Engine<'_> {
+    /// Reads the option, and strips it.
+    #[inline]
+    pub(super) fn ingress<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        selected: &Selected,
+        moment: &Moment,
+    ) -> Result<Done, Skip> {
+        let pdm = selected.look.pdm?;
+        if selected.selection.over {
+            return self.strip_after_the_end(packet, selected, pdm, moment);
+        }
+        let flow = self.flow_of(selected, moment.received);
+        let flow = flow.map_or_else(|| self.create(selected, moment.received), Ok);
+        let Some(at) = &pdm else {
+            self.shard.arrive_plain(flow?, moment.received);
+            return Ok(Done::Plain);
+        };
+        let native = flow.is_ok_and(|flow| self.shard.is_native(flow));
+        if let Ok(flow) = flow {
+            let option = PdmOption::read(packet.bytes(), at);
+            let reception = self.shard.arrive(flow, &option, moment.received, moment.rate);
+            self.note(&reception, selected);
+        }
+        // Without room for the flow too: no host is surprised under overload.
+        if selected.selection.action.strip && !native {
+            self.strip(packet, &selected.look, at);
+        }
+        flow.map(|_| Done::Observed)
+    }
+
+    /// A rule that has ended still strips for the flows in the table: their peers may not know yet.
+    #[cold]
+    fn strip_after_the_end<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        selected: &Selected,
+        pdm: Option<PdmAt>,
+        moment: &Moment,
+    ) -> Result<Done, Skip> {
+        let flow = self.flow_of(selected, moment.received);
+        if let (Some(at), Some(flow)) = (&pdm, flow)
+            && selected.selection.action.strip
+            && !self.shard.is_native(flow)
+        {
+            self.strip(packet, &selected.look, at);
+        }
+        Err(Skip::NotSelected)
+    }
+
+    #[inline]
+    fn strip<P: Packet>(&self, packet: &mut P, look: &Look, at: &PdmAt) {
+        let octets = pdm::strip(packet.bytes_mut(), look, at);
+        packet.shrink_front(octets);
+        self.counters.stripped.add(1);
+    }
+
+    /// Counts and records what an option told.
+    #[inline]
+    fn note(&mut self, reception: &Reception, selected: &Selected) {
+        let counters = &self.counters;
+        match reception.progress {
+            Progress::Forward { lost: 0 } => {}
+            Progress::Forward { lost } => counters.lost.add(lost.into()),
+            Progress::Duplicate => counters.duplicated.add(1),
+            Progress::Reordered { taken_back } => {
+                counters.reordered.add(1);
+                counters.taken_back.add(taken_back.into());
+            }
+            Progress::Restart => counters.restarts.add(1),
+        }
+        match reception.answer {
+            Answer::None => {}
+            Answer::NeverSent => counters.never_sent.add(1),
+            Answer::Forgotten => counters.forgotten.add(1),
+            Answer::Nonsense => counters.nonsense.add(1),
+            Answer::Uncertain { total, server } => {
+                counters.uncertain.add(1);
+                self.record(selected, total, server, None);
+            }
+            Answer::Measured { total, server, network } => {
+                self.record(selected, total, server, Some(network));
+            }
+        }
+    }
+
+    /// Records an answer: for its rule and, if that is wanted, for the prefix that it came from.
+    #[inline]
+    fn record(&mut self, selected: &Selected, total: Attos, server: Attos, network: Option<Attos>) {
+        let rule = selected.selection.rule;
+        let (server, network) = (server.nanos(), network.map(Attos::nanos));
+        self.recorders.record(rule, Metric::TotalRtt, total.nanos());
+        self.recorders.record(rule, Metric::ServerDelay, server);
+        if let Some(network) = network {
+            self.recorders.record(rule, Metric::NetworkRtt, network);
+        }
+        if let Some(prefixes) = &mut self.prefixes {
+            let slot = prefixes.slot(selected.key.remote());
+            self.recorders.record_remote(slot, server, network);
+        }
+    }
+}

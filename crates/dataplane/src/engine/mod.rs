@@ -1,0 +1,337 @@
+//! What is done to a burst, in the stages of the design: look, find, rewrite. Each stage goes over the whole burst
+//! and asks the processor for the memory that the next one will need.
+
+mod egress;
+mod ingress;
+mod stage;
+
+use std::sync::Arc;
+
+use flow::{Ended, FlowId, FlowRecord, Instant, Key, PairId, Shard, Side, Span, Survey, TickRate};
+use pdm::{Limits, Look, Skip};
+use stats::{Counters, Drop, Metric, PrefixBook, Recorders, RuleId};
+
+use crate::rules::Rules;
+use crate::{Clock, Packet};
+
+pub(crate) use stage::{Selected, Stage};
+
+/// Where a burst comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// A port on this side.
+    Port(Side),
+    /// No port: a packet with a local source comes from the hosts, else one with a local destination from the wire.
+    Capture,
+}
+
+/// A port pair, as far as a packet's rewriting depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pair {
+    /// Its place in the configuration.
+    pub id: PairId,
+    /// How far its wire lets packets grow.
+    pub limits: Limits,
+}
+
+/// What became of a packet that was not left alone.
+enum Done {
+    Inserted,
+    Observed,
+    Plain,
+}
+
+/// What became of a burst's packets; counters are one cache line's distance away, and each would be waited for.
+#[derive(Default)]
+struct Tally {
+    inserted: u64,
+    observed: u64,
+    plain: u64,
+}
+
+/// The packet path of one worker, between receiving a burst and sending it.
+pub struct Engine<'m> {
+    shard: Shard<'m>,
+    rules: Rules,
+    counters: Arc<Counters>,
+    recorders: Recorders,
+    /// Remote prefixes, if delays are recorded by them too.
+    prefixes: Option<PrefixBook>,
+    /// The place after the last rule.
+    no_rule: RuleId,
+    /// Whether delays and loss are measured.
+    measuring: bool,
+}
+
+impl<'m> Engine<'m> {
+    /// An engine on `shard` that counts in `counters`, which nobody else writes.
+    #[must_use]
+    pub fn new(shard: Shard<'m>, rules: Rules, counters: Arc<Counters>) -> Self {
+        let recorders = Recorders::new(rules.count());
+        let no_rule = rules.after_last();
+        Self { shard, rules, counters, recorders, prefixes: None, no_rule, measuring: true }
+    }
+
+    /// The same engine, which also records delays by the remote prefixes of `book`.
+    #[must_use]
+    pub fn with_prefixes(self, book: PrefixBook) -> Self {
+        Self { recorders: self.recorders.with_prefixes(), prefixes: Some(book), ..self }
+    }
+
+    /// Measures delays and loss from now on, or no longer: options are then written, answered and stripped, and that is all.
+    /// An engine measures unless it is told not to; this is how to find out what measuring costs.
+    pub fn set_measuring(&mut self, measuring: bool) {
+        self.measuring = measuring;
+        self.shard.set_measuring(measuring);
+    }
+
+    /// Whether it measures.
+    #[must_use]
+    #[inline]
+    pub(crate) const fn is_measuring(&self) -> bool {
+        self.measuring
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What it recorded since it was last emptied.
+    #[must_use]
+    pub fn recorders(&self) -> &Recorders {
+        &self.recorders
+    }
+
+    /// As [`Engine::recorders`], to be emptied or swapped for another set.
+    pub(crate) fn recorders_mut(&mut self) -> &mut Recorders {
+        &mut self.recorders
+    }
+
+    /// Does to `burst`, at most [`crate::BURST`] packets that arrived together at `received`, what the rules ask for.
+    ///
+    /// # Panics
+    /// If there are more packets than that.
+    #[inline]
+    pub fn process<P: Packet>(
+        &mut self,
+        burst: &mut [P],
+        arrival: Arrival,
+        pair: &Pair,
+        received: Instant,
+        clock: &impl Clock,
+    ) {
+        let mut stage = Stage::new();
+        self.look(burst, arrival, pair, received, &mut stage);
+        self.find(&mut stage);
+        self.rewrite(burst, &stage, pair, received, clock);
+    }
+
+    /// Looks at each packet of `burst`, as [`Engine::process`] has it, and changes none. What the rules select goes into
+    /// `stage`, and its flow's place in the table is asked for; all else is counted.
+    #[inline]
+    pub(crate) fn look<P: Packet>(
+        &self,
+        burst: &[P],
+        arrival: Arrival,
+        pair: &Pair,
+        received: Instant,
+        stage: &mut Stage,
+    ) {
+        let mut not_selected = 0;
+        for (place, packet) in burst.iter().enumerate() {
+            match self.look_at(place, packet, arrival, pair, received, stage) {
+                Ok(()) => {}
+                Err(Skip::NotSelected) => not_selected += 1,
+                Err(skip) => self.counters.skipped[skip.index()].add(1),
+            }
+        }
+        self.counters.skipped[Skip::NotSelected.index()].add(not_selected);
+        self.counters.packets.add(burst.len() as u64);
+    }
+
+    /// Looks at a packet and asks the rules about it.
+    #[inline]
+    fn look_at<P: Packet>(
+        &self,
+        place: usize,
+        packet: &P,
+        arrival: Arrival,
+        pair: &Pair,
+        now: Instant,
+        stage: &mut Stage,
+    ) -> Result<(), Skip> {
+        let frame = packet.bytes();
+        let look = pdm::look(frame, packet.wire_len(), packet.network_offset()?)?;
+        for &side in sides(arrival) {
+            let key = Key::of(frame, &look, side, pair.id);
+            if let Some(selection) = self.rules.select(&key, &look, now) {
+                let hash = self.shard.hash(&key);
+                self.shard.prefetch_bucket(hash);
+                stage.push(Selected { place, side, selection, hash, key, look, likely: None });
+                return Ok(());
+            }
+        }
+        Err(why_not_selected(&look))
+    }
+
+    /// Finds out which flows the packets of `stage` most likely belong to, and asks for those.
+    #[inline]
+    pub(crate) fn find(&self, stage: &mut Stage) {
+        for selected in stage {
+            selected.likely = self.shard.prefetch_flow(selected.hash);
+        }
+    }
+
+    /// Does to each packet of `burst` what `stage` says of it.
+    #[inline]
+    pub(crate) fn rewrite<P: Packet>(
+        &mut self,
+        burst: &mut [P],
+        stage: &Stage,
+        pair: &Pair,
+        received: Instant,
+        clock: &impl Clock,
+    ) {
+        if stage.is_empty() {
+            return;
+        }
+        let moment = Moment { received, now: clock.now(), rate: clock.rate() };
+        let mut tally = Tally::default();
+        for selected in stage {
+            let packet = &mut burst[selected.place];
+            let done = match selected.side {
+                Side::Host => self.egress(packet, selected, pair, &moment),
+                Side::Wire => self.ingress(packet, selected, &moment),
+            };
+            match done {
+                Ok(Done::Inserted) => tally.inserted += 1,
+                Ok(Done::Observed) => tally.observed += 1,
+                Ok(Done::Plain) => tally.plain += 1,
+                Err(skip) => self.counters.skipped[skip.index()].add(1),
+            }
+        }
+        self.counters.inserted.add(tally.inserted);
+        self.counters.observed.add(tally.observed);
+        self.counters.plain.add(tally.plain);
+    }
+
+    /// Counts a packet that another worker owns: one that was handed over, or one that found no room.
+    pub(crate) fn count_handed_over(&self, handed_over: bool) {
+        if handed_over {
+            self.counters.handed_over.add(1);
+        } else {
+            self.counters.dropped[Drop::HandOverFull.index()].add(1);
+        }
+    }
+
+    /// Asks for the buckets of a burst that another worker has looked at.
+    pub(crate) fn prefetch_buckets(&self, stage: &Stage) {
+        stage.iter().for_each(|selected| self.shard.prefetch_bucket(selected.hash));
+    }
+
+    /// The rule that selected each of the `packets` packets of the burst of `stage`; what no rule selects counts after the
+    /// last.
+    pub(crate) fn rules_of(&self, stage: &Stage, packets: usize) -> impl Iterator<Item = RuleId> {
+        let mut selected = stage.iter().peekable();
+        (0..packets).map(move |place| {
+            selected.next_if(|selected| selected.place == place).map_or(self.no_rule, Selected::rule)
+        })
+    }
+
+    /// Counts `nanos` as the time that each of the `packets` packets of the burst of `stage` was inside.
+    #[inline]
+    pub(crate) fn record_residence(&mut self, stage: &Stage, packets: usize, nanos: u64) {
+        let mut record = |rule, packets| {
+            if packets > 0 {
+                self.recorders.record_times(rule, Metric::Residence, nanos, packets);
+            }
+        };
+        // Neighbours mostly have the same rule.
+        let (mut last, mut same, mut unselected) = (self.no_rule, 0, packets);
+        for rule in stage.iter().map(Selected::rule) {
+            if rule != last {
+                record(last, same);
+                (last, same) = (rule, 0);
+            }
+            same += 1;
+            unselected -= 1;
+        }
+        record(last, same);
+        record(self.no_rule, u32::try_from(unselected).unwrap_or(u32::MAX));
+    }
+
+    /// Counts `nanos` as the time that a packet that `rule` selected was inside.
+    pub(crate) fn record_residence_of(&mut self, rule: RuleId, nanos: u64) {
+        if self.measuring {
+            self.recorders.record(rule, Metric::Residence, nanos);
+        }
+    }
+
+    /// The flow of `selected`, if it is in the table.
+    #[inline]
+    fn flow_of(&mut self, selected: &Selected, now: Instant) -> Option<FlowId> {
+        match selected.likely.and_then(|flow| self.shard.confirm(flow, &selected.key, now)) {
+            Some(flow) => Some(flow),
+            None => self.shard.find(selected.hash, &selected.key, now),
+        }
+    }
+
+    /// A new flow for `selected`.
+    fn create(&mut self, selected: &Selected, now: Instant) -> Result<FlowId, Skip> {
+        self.shard.create(selected.hash, &selected.key, now).map_err(|_| Skip::TableFull)
+    }
+
+    /// Looks at no more than `budget` entries of the table: idle flows end, and `survey` sees the others. Publishes how
+    /// many there are.
+    pub fn sweep(&mut self, now: Instant, budget: usize, survey: Option<&mut Survey>) {
+        self.shard.sweep(now, budget, survey.filter(|_| self.measuring));
+        let census = self.shard.census();
+        self.counters.flows_created.set(census.created);
+        self.counters.flows_expired.set(census.expired);
+        self.counters.flows_evicted.set(census.evicted);
+        self.counters.flows_refused.set(census.refused);
+        self.counters.flows_live.set(census.live);
+        self.counters.flows_unreported.set(census.unreported);
+    }
+
+    /// Takes at most `most` of the flows that have ended.
+    #[inline]
+    pub(crate) fn ended(&mut self, most: usize) -> impl Iterator<Item = Ended> {
+        self.shard.ended(most)
+    }
+
+    /// What is known of all flows in the table at `now`.
+    pub fn flows(&self, now: Instant) -> impl Iterator<Item = FlowRecord> {
+        self.shard.flows(now)
+    }
+}
+
+/// The times of a burst.
+struct Moment {
+    received: Instant,
+    /// When it is sent, as far as options can tell.
+    now: Instant,
+    rate: TickRate,
+}
+
+impl Moment {
+    fn nanos(&self, span: Span) -> u64 {
+        self.rate.attos(span).nanos()
+    }
+}
+
+/// Why a packet is left alone that no rule selects.
+fn why_not_selected(look: &Look) -> Skip {
+    if look.is_esp() { Skip::Esp } else { look.pdm.err().unwrap_or(Skip::NotSelected) }
+}
+
+/// The sides that a packet may be from, the likelier one first.
+fn sides(arrival: Arrival) -> &'static [Side] {
+    match arrival {
+        Arrival::Port(Side::Host) => &[Side::Host],
+        Arrival::Port(Side::Wire) => &[Side::Wire],
+        Arrival::Capture => &[Side::Host, Side::Wire],
+    }
+}
