@@ -75,7 +75,7 @@ fn rss_hash(key: &Key, ports: bool) -> u32 {
     let both = key.local().to_bits() ^ key.remote().to_bits();
     let folded = (both ^ (both >> 64)) & u128::from(u64::MAX);
     let folded = (folded ^ (folded >> 32)) & u128::from(u32::MAX);
-    let ports = if ports { key.local_port ^ key.remote_port } else { 0 };
+    let ports = if ports { key.local_port() ^ key.remote_port() } else { 0 };
     let sum = ((folded ^ (folded >> 16)) & u128::from(u16::MAX)) ^ u128::from(ports);
     (0..16).filter(|bit| sum & (0x8000 >> bit) != 0).fold(0, |hash, bit| hash ^ RSS_KEY.rotate_left(bit))
 }
@@ -112,7 +112,7 @@ mod tests {
                 let ends = ends.iter().filter(|_| ports).flat_map(|(_, port)| port.to_be_bytes());
                 addresses.chain(ends).collect::<Vec<u8>>()
             };
-            let (local, remote) = ((key.local(), key.local_port), (key.remote(), key.remote_port));
+            let (local, remote) = ((key.local(), key.local_port()), (key.remote(), key.remote_port()));
             for ports in [false, true] {
                 assert_eq!(rss_hash(&key, ports), toeplitz(&octets([local, remote], ports)));
                 assert_eq!(rss_hash(&key, ports), toeplitz(&octets([remote, local], ports)));

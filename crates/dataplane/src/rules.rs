@@ -59,7 +59,7 @@ impl Protocol {
     }
 }
 
-/// An IPv6 prefix, kept so that a match is one comparison.
+/// An IPv6 prefix, kept so that a match is one comparison, in the order of this machine's octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prefix {
     network: u128,
@@ -67,14 +67,17 @@ pub struct Prefix {
 }
 
 impl Prefix {
+    #[inline]
     fn contains(&self, address: Ipv6Addr) -> bool {
-        address.to_bits() & self.mask == self.network
+        u128::from_ne_bytes(address.octets()) & self.mask == self.network
     }
 }
 
 impl From<Ipv6Net> for Prefix {
     fn from(net: Ipv6Net) -> Self {
-        Self { network: net.network().to_bits(), mask: net.netmask().to_bits() }
+        let [network, mask] =
+            [net.network(), net.netmask()].map(|address| u128::from_ne_bytes(address.octets()));
+        Self { network, mask }
     }
 }
 
@@ -118,12 +121,13 @@ impl Rule {
         }
     }
 
+    #[inline]
     fn selects(&self, key: &Key, look: &Look) -> bool {
         any_contains(&self.local, key.local())
             && any_contains(&self.remote, key.remote())
             && self.protocol.selects(look)
-            && allows(&self.local_ports, key.local_port)
-            && allows(&self.remote_ports, key.remote_port)
+            && allows(&self.local_ports, key.local_port())
+            && allows(&self.remote_ports, key.remote_port())
             // Without a tunnel the option would have to stand inside the encryption (RFC 8250, section 3.4.1).
             && (self.esp_tunnel || !look.is_esp())
     }
@@ -177,7 +181,7 @@ impl Rules {
     }
 
     /// What is to be done to the packet of `key` and `look` at `now`; `None` when no rule selects it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn select(&self, key: &Key, look: &Look, now: Instant) -> Option<Selection> {
         let mut ended = None;
         for (id, rule) in self.rules().filter(|(_, rule)| rule.selects(key, look)) {

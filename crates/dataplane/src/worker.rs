@@ -216,7 +216,7 @@ where
         let (mut ours, mut ours_stage) = (Burst::new(), Stage::new());
         let mut all = stage.drain(..).peekable();
         for (at, packet) in burst.drain(..).enumerate() {
-            match all.next_if(|selected| selected.place == at) {
+            match all.next_if(|selected| selected.place() == at) {
                 Some(selected) if selected.owner(owners) != self.mailbox.me() => {
                     let owner = selected.owner(owners);
                     let handed = Handed { packet, selected, received, way: place(index) };
@@ -261,13 +261,7 @@ where
 
     /// Does to `burst`, which came by the way at `index`, what `stage` says, and sees to it that it leaves.
     #[inline]
-    fn rewrite(
-        &mut self,
-        index: usize,
-        burst: &mut Burst<R::Packet>,
-        stage: &mut Stage,
-        received: Instant,
-    ) {
+    fn rewrite(&mut self, index: usize, burst: &mut Burst<R::Packet>, stage: &mut Stage, received: Instant) {
         self.engine.find(stage);
         self.end(Leg::Find);
         let way = &mut self.ways[index];

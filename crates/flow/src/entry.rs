@@ -128,8 +128,13 @@ impl Entry {
     }
 
     /// A packet leaves with an option of ours at `now`. The run of packets that it ends goes into `log`, if there is one.
-    #[inline]
-    pub(crate) fn depart(&mut self, now: Instant, rate: TickRate, log: Option<&mut SendLog<'_>>) -> Departure {
+    #[inline(always)]
+    pub(crate) fn depart(
+        &mut self,
+        now: Instant,
+        rate: TickRate,
+        log: Option<&mut SendLog<'_>>,
+    ) -> Departure {
         let since_receive = self.since_receive(now);
         let since_send = self.since_send(now);
         let option = pdm::PdmOption {
@@ -151,7 +156,7 @@ impl Entry {
     }
 
     /// Numbers from here on leave later than those before, which `log` remembers if they may still be answered.
-    #[inline]
+    #[inline(always)]
     fn end_run(&mut self, log: Option<&mut SendLog<'_>>) {
         if let Some(log) = log
             && self.run != self.next_psn
@@ -221,7 +226,7 @@ impl Entry {
     }
 
     /// A packet arrives with number `psn`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn arrive(&mut self, psn: Psn, at: Instant) {
         self.psnlr = psn;
         self.facts.set(RECEIVED_OPTION);

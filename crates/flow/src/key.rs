@@ -1,5 +1,6 @@
 //! Flow keys: the 5-tuple of RFC 8250, section 3.2, seen from the side that the appliance acts for.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use pdm::Look;
@@ -35,53 +36,126 @@ impl PairId {
 
 /// What both directions of a flow have in common. Where there are no ports (ESP for one: SPIs are ignored, as
 /// the two directions carry unrelated ones) they are 0.
-#[derive(Debug, Clone, Copy, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C, align(8))]
+///
+/// Five numbers of 64 bits, so that a key is put together, hashed and compared without touching memory.
+#[derive(Clone, Copy, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub struct Key {
-    local: [u8; 16],
-    remote: [u8; 16],
-    /// Port on the host side.
-    pub local_port: u16,
-    /// Port on the wire side.
-    pub remote_port: u16,
-    /// The port pair.
-    pub pair: PairId,
-    /// Upper-layer protocol.
-    pub protocol: u8,
-    unused: u8,
+    /// In the order of the packet's octets.
+    local: [u64; 2],
+    remote: [u64; 2],
+    /// From the lowest bit on: local port, remote port, the pair (16 bits each), protocol.
+    ends: u64,
 }
 
-impl PartialEq for Key {
-    /// All octets at once: field by field would be seven comparisons.
-    #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        self.as_bytes() == other.as_bytes()
-    }
-}
+const REMOTE_PORT: u32 = 16;
+const PAIR: u32 = 32;
+const PROTOCOL: u32 = 48;
 
 impl Key {
     /// The key of the packet in `frame`, of which `look` tells, that came from `side` of `pair`.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn of(frame: &[u8], look: &Look, side: Side, pair: PairId) -> Self {
-        let (source, destination) = (*look.source(frame), *look.destination(frame));
+        let (source, destination) = (words(look.source(frame)), words(look.destination(frame)));
         let ports = look.ports;
         let (local, remote, local_port, remote_port) = match side {
             Side::Host => (source, destination, ports.source, ports.destination),
             Side::Wire => (destination, source, ports.destination, ports.source),
         };
-        Self { local, remote, local_port, remote_port, pair, protocol: look.protocol, unused: 0 }
+        let ends = u64::from(local_port)
+            | u64::from(remote_port) << REMOTE_PORT
+            | u64::from(pair.0) << PAIR
+            | u64::from(look.protocol) << PROTOCOL;
+        Self { local, remote, ends }
     }
 
     /// Address on the host side.
     #[must_use]
+    #[inline]
     pub fn local(&self) -> Ipv6Addr {
-        Ipv6Addr::from(self.local)
+        address(self.local)
     }
 
     /// Address on the wire side.
     #[must_use]
+    #[inline]
     pub fn remote(&self) -> Ipv6Addr {
-        Ipv6Addr::from(self.remote)
+        address(self.remote)
     }
+
+    /// Port on the host side.
+    #[must_use]
+    #[inline]
+    pub const fn local_port(&self) -> u16 {
+        self.end(0)
+    }
+
+    /// Port on the wire side.
+    #[must_use]
+    #[inline]
+    pub const fn remote_port(&self) -> u16 {
+        self.end(REMOTE_PORT)
+    }
+
+    /// The port pair.
+    #[must_use]
+    pub const fn pair(&self) -> PairId {
+        PairId(self.end(PAIR))
+    }
+
+    /// Upper-layer protocol.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "there are eight bits left")]
+    pub const fn protocol(&self) -> u8 {
+        (self.ends >> PROTOCOL) as u8
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest 16 bits are what is wanted")]
+    const fn end(&self, at: u32) -> u16 {
+        (self.ends >> at) as u16
+    }
+
+    /// The addresses, local and remote, and all else.
+    #[inline]
+    pub(crate) fn parts(&self) -> (u128, u128, u64) {
+        let joined = |[low, high]: [u64; 2]| u128::from(low) | u128::from(high) << 64;
+        (joined(self.local), joined(self.remote), self.ends)
+    }
+}
+
+impl PartialEq for Key {
+    /// Without a branch for each part, as nearly all keys that are compared are the same.
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        let differences = (self.local[0] ^ other.local[0])
+            | (self.local[1] ^ other.local[1])
+            | (self.remote[0] ^ other.remote[0])
+            | (self.remote[1] ^ other.remote[1])
+            | (self.ends ^ other.ends);
+        differences == 0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("local", &(self.local(), self.local_port()))
+            .field("remote", &(self.remote(), self.remote_port()))
+            .field("pair", &self.pair())
+            .field("protocol", &self.protocol())
+            .finish()
+    }
+}
+
+#[inline]
+fn words(address: &[u8; 16]) -> [u64; 2] {
+    zerocopy::transmute!(*address)
+}
+
+#[inline]
+fn address(words: [u64; 2]) -> Ipv6Addr {
+    let octets: [u8; 16] = zerocopy::transmute!(words);
+    Ipv6Addr::from(octets)
 }

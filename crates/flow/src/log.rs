@@ -87,7 +87,7 @@ impl<'m> SendLog<'m> {
     }
 
     /// Puts `run` into the log, the newest of the flow with `trail`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(&mut self, trail: &mut Trail, run: Run) {
         // Nowhere is left out when the count wraps.
         self.last = Place(self.last.0.wrapping_add(1).max(1));

@@ -195,7 +195,7 @@ impl<'m> Shard<'m> {
 
     /// The hash of `key` under the shards' shared secret.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn hash(&self, key: &Key) -> Hash {
         self.settings.hasher.hash(key)
     }
@@ -225,7 +225,7 @@ impl<'m> Shard<'m> {
 
     /// `flow`, of which [`Shard::prefetch_flow`] said that it most likely is the flow of `key`, if it is. `None` says nothing:
     /// then [`Shard::find`] knows.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn confirm(&self, flow: FlowId, key: &Key, now: Instant) -> Option<FlowId> {
         let entry = self.table.entry(flow.0);
@@ -301,7 +301,7 @@ impl<'m> Shard<'m> {
     }
 
     /// A packet of `flow` leaves at `now` with an option of ours; `rate` is what the clock's tick is worth.
-    #[inline]
+    #[inline(always)]
     pub fn depart(&mut self, flow: FlowId, now: Instant, rate: TickRate) -> Departure {
         let log = self.measuring.then_some(&mut self.log);
         self.table.entry_mut(flow.0).depart(now, rate, log)
@@ -315,7 +315,7 @@ impl<'m> Shard<'m> {
     }
 
     /// A packet of `flow` arrives at `at` with `option`.
-    #[inline]
+    #[inline(always)]
     pub fn arrive(&mut self, flow: FlowId, option: &PdmOption, at: Instant, rate: TickRate) -> Reception {
         let reception = if self.measuring { self.read(flow, option, at, rate) } else { Reception::default() };
         self.table.entry_mut(flow.0).arrive(option.psntp, at);
@@ -323,7 +323,7 @@ impl<'m> Shard<'m> {
     }
 
     /// What `option`, which arrived on `flow` at `at`, tells.
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, flow: FlowId, option: &PdmOption, at: Instant, rate: TickRate) -> Reception {
         let answer = self.answer(flow, option, at, rate);
         let progress = self.table.entry_mut(flow.0).account(option.psntp, &answer);
@@ -338,7 +338,7 @@ impl<'m> Shard<'m> {
 
     /// What `option` says of the packet that it answers. Only the first answer tells: server delay ends with the first
     /// packet sent back (RFC 8250, section 2.2).
-    #[inline]
+    #[inline(always)]
     fn answer(&mut self, flow: FlowId, option: &PdmOption, at: Instant, rate: TickRate) -> Answer {
         let entry = self.table.entry_mut(flow.0);
         let answered = option.psnlr;

@@ -4,6 +4,7 @@
 //! slots for every entry, so that a bucket is practically never full before the table is. A hit costs two misses, one
 //! after the other: the buckets, both at once, and the entry.
 
+use wide::u32x8;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::entry::Entry;
@@ -27,11 +28,11 @@ pub(crate) struct Bucket {
 const _: () = assert!(size_of::<Bucket>() == 64);
 
 impl Bucket {
-    /// A bit for each slot, the lowest for the first, that holds `tag`, even if it is free. No branch asks which one it
-    /// is: the processor could only guess.
-    #[inline]
+    /// A bit for each slot, the lowest for the first, that holds `tag`, even if it is free. All are compared at once: to
+    /// branch on each the processor could only guess.
+    #[inline(always)]
     fn slots_of(&self, tag: u32) -> u32 {
-        (0..SLOTS).fold(0, |slots, slot| slots | u32::from(self.tags[slot] == tag) << slot)
+        u32x8::new(self.tags).simd_eq(u32x8::splat(tag)).to_bitmask()
     }
 
     fn free_slots(&self) -> usize {

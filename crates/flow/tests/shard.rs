@@ -247,7 +247,7 @@ fn a_survey_sees_every_flow_once_however_small_the_steps() {
         }
         assert!(survey.is_complete());
         let worst: Vec<u16> =
-            survey.worst(WorstBy::NetworkRtt).iter().map(|flow| flow.key.local_port).collect();
+            survey.worst(WorstBy::NetworkRtt).iter().map(|flow| flow.key.local_port()).collect();
         assert_eq!(worst, (34..50).rev().collect::<Vec<_>>());
         assert_eq!(survey.worst(WorstBy::Loss).len(), 16);
     });
@@ -273,7 +273,8 @@ fn a_survey_of_a_table_that_fills_misses_no_flow() {
         while !survey.is_complete() {
             shard.sweep(at(2 * SECOND), 1, Some(&mut survey));
         }
-        let mut seen: Vec<u16> = survey.worst(WorstBy::Loss).iter().map(|flow| flow.key.local_port).collect();
+        let mut seen: Vec<u16> =
+            survey.worst(WorstBy::Loss).iter().map(|flow| flow.key.local_port()).collect();
         seen.sort_unstable();
         assert_eq!(seen, (0..8).collect::<Vec<_>>());
     });
@@ -415,7 +416,7 @@ impl SideBySide<'_> {
         self.shard.sweep(at(self.now), budget, self.survey.as_mut().map(|(survey, _)| survey));
         self.take_ended(Ending::Idle);
         if let Some((survey, expected)) = self.survey.take_if(|(survey, _)| survey.is_complete()) {
-            let seen = survey.worst(WorstBy::Loss).iter().map(|flow| flow.key.local_port);
+            let seen = survey.worst(WorstBy::Loss).iter().map(|flow| flow.key.local_port());
             for port in expected {
                 assert_eq!(seen.clone().filter(|&seen| seen == port).count(), 1, "flow {port}");
             }
@@ -430,7 +431,7 @@ impl SideBySide<'_> {
     fn take_ended(&mut self, expected: Ending) -> usize {
         let all: Vec<_> = self.shard.ended(usize::MAX).collect();
         for Ended { flow: record, ending } in &all {
-            let port = record.key.local_port;
+            let port = record.key.local_port();
             let flow = self.flows.remove(&port).unwrap();
             self.assert_same(record, &flow);
             assert_eq!(*ending, expected);
@@ -453,7 +454,7 @@ impl SideBySide<'_> {
         let records: Vec<_> = self.shard.flows(at(self.now)).collect();
         assert_eq!(records.len(), self.flows.len());
         for record in records {
-            self.assert_same(&record, &self.flows[&record.key.local_port]);
+            self.assert_same(&record, &self.flows[&record.key.local_port()]);
         }
         let census = self.shard.census();
         assert_eq!(usize::try_from(census.live), Ok(self.flows.len()));

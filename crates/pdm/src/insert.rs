@@ -70,28 +70,28 @@ impl Insertion {
     ///
     /// # Errors
     /// [`Skip::OptionHeaderTooLong`], then [`Skip::Oversize`], by `limits`.
-    #[inline]
+    #[inline(always)]
     pub fn plan(frame: &[u8], look: &Look, limits: &Limits) -> Result<Self, Skip> {
         let (splice, place, header_len) = match look.options {
             None => (
-                Splice { start: look.upper, old: 0, new: PDM_ALONE },
-                Place::Alone(Naming { at: look.names_upper, upper: look.protocol }),
+                Splice { start: look.upper.get(), old: 0, new: PDM_ALONE },
+                Place::Alone(Naming { at: look.names_upper.get(), upper: look.protocol }),
                 PDM_ALONE,
             ),
             Some(header) => {
-                let octets = frame.get(header..look.upper).unwrap_or_default();
-                let merge = Merge::at_the_end_of(octets, header);
+                let octets = frame.get(header.get()..look.upper.get()).unwrap_or_default();
+                let merge = Merge::at_the_end_of(octets, header.get());
                 (merge.splice(octets.len()), Place::Merged(merge), merge.header_len)
             }
         };
         if header_len > usize::from(limits.max_destopts_len) {
             return Err(Skip::OptionHeaderTooLong);
         }
-        let total = FIXED_HEADER + look.payload_len + splice.new - splice.old;
+        let total = FIXED_HEADER + usize::from(look.payload_len) + splice.new - splice.old;
         if total > usize::from(limits.mtu) && splice.new > splice.old {
             return Err(Skip::Oversize);
         }
-        Ok(Self { ip: look.ip, splice, place })
+        Ok(Self { ip: look.ip.get(), splice, place })
     }
 
     /// Octets that the packet's front has to gain before [`Insertion::apply`].
@@ -113,7 +113,7 @@ impl Insertion {
     ///
     /// # Panics
     /// If `buffer` is not that packet.
-    #[inline]
+    #[inline(always)]
     pub fn apply(&self, buffer: &mut [u8], option: &PdmOption) {
         let packet = self.splice.apply(buffer, self.ip);
         match &self.place {

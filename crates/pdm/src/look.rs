@@ -49,6 +49,10 @@ const DESTINATION: usize = 24;
 const SMALLEST_HEADER: usize = 8;
 /// The routing header type of mobile nodes (RFC 6275): its last segment is the node's own home address.
 const MOBILITY_ROUTING: u8 = 2;
+/// The end of a packet lies before this, or it is malformed: offsets have 32 bits.
+const LONGEST: usize = u32::MAX as usize;
+/// [`PDM_ALONE`], as [`PdmAt`] has it.
+const PDM_ALONE_LEN: u16 = PDM_ALONE as u16;
 /// The first octet of a multicast address.
 const MULTICAST: u8 = 0xff;
 /// The UDP port of ESP in UDP (RFC 3948).
@@ -73,34 +77,52 @@ impl Ports {
     }
 }
 
+/// An offset in a packet, as small as it can be kept between one stage and the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Offset(u32);
+
+impl Offset {
+    /// `at` octets from the start, which lies before the end of a packet: those have 32 bits, or are malformed.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "both looks see to it that a packet's end fits")]
+    const fn new(at: usize) -> Self {
+        Self(at as u32)
+    }
+
+    #[inline]
+    pub(crate) const fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// Where a PDM option stands in a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PdmAt {
     /// Offset of the option in the frame.
-    pub(crate) option: usize,
+    pub(crate) option: Offset,
     /// Offset of its options header.
-    pub(crate) header: usize,
+    pub(crate) header: Offset,
     /// Octets of that header.
-    pub(crate) header_len: usize,
+    pub(crate) header_len: u16,
     /// Offset of the octet that names that header.
-    pub(crate) named_at: usize,
+    pub(crate) named_at: Offset,
 }
 
 /// What one look at a packet tells. Offsets count from the start of its frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
     /// Offset of the fixed header.
-    pub(crate) ip: usize,
+    pub(crate) ip: Offset,
     /// Octets after the fixed header.
-    pub(crate) payload_len: usize,
-    /// Offset of the upper layer's header.
-    pub(crate) upper: usize,
-    /// Offset of the octet that names it.
-    pub(crate) names_upper: usize,
-    /// Offset of the destination options header that ends there.
-    pub(crate) options: Option<usize>,
+    pub(crate) payload_len: u16,
     /// Upper-layer protocol.
     pub protocol: u8,
+    /// Offset of the upper layer's header.
+    pub(crate) upper: Offset,
+    /// Offset of the octet that names it.
+    pub(crate) names_upper: Offset,
+    /// Offset of the destination options header that ends there.
+    pub(crate) options: Option<Offset>,
     /// Ports, where the protocol has them.
     pub ports: Ports,
     /// The PDM option; or why the packet must be left alone for its options' sake: [`Skip::Malformed`],
@@ -112,13 +134,13 @@ impl Look {
     /// Source address.
     #[must_use]
     pub fn source<'f>(&self, frame: &'f [u8]) -> &'f [u8; 16] {
-        address(frame, self.ip + SOURCE)
+        address(frame, self.ip.get() + SOURCE)
     }
 
     /// Destination address.
     #[must_use]
     pub fn destination<'f>(&self, frame: &'f [u8]) -> &'f [u8; 16] {
-        address(frame, self.ip + DESTINATION)
+        address(frame, self.ip.get() + DESTINATION)
     }
 
     /// Whether this is ESP in one of its three shapes: plain, wrapped, or in UDP (RFC 8250, section 3.4).
@@ -146,70 +168,66 @@ fn address(frame: &[u8], at: usize) -> &[u8; 16] {
 /// # Errors
 /// The first reason of the specification's list to leave the packet alone, as far as neither rules nor flows are needed to
 /// tell. [`Skip::Esp`] and what comes after it is for the caller.
-#[inline]
 pub fn look(frame: &[u8], wire_len: usize, ip: usize) -> Result<Look, Skip> {
-    match Look::at_once(frame, wire_len, ip) {
-        Some(look) => Ok(look),
-        None => Look::by_walking(frame, wire_len, ip),
+    let mut walk = Walk::start(frame, wire_len, ip)?;
+    walk.go_to_upper_layer()?;
+    let ports = walk.upper_layer()?;
+    let [first, ..] = address(frame, ip + DESTINATION);
+    if *first == MULTICAST {
+        return Err(Skip::Multicast);
     }
+    Ok(Look {
+        ip: Offset::new(ip),
+        payload_len: walk.payload_len,
+        upper: Offset::new(walk.at),
+        names_upper: Offset::new(walk.named_at),
+        options: walk.last_options.map(Offset::new),
+        protocol: walk.next,
+        ports,
+        pdm: walk.options.verdict(),
+    })
 }
 
 impl Look {
-    /// What nearly every packet is: TCP or UDP directly behind the fixed header, or behind an options header that holds PDM
-    /// and nothing else. `None` where only the walk can tell.
-    #[inline]
-    fn at_once(frame: &[u8], wire_len: usize, ip: usize) -> Option<Self> {
+    /// What [`look`] tells, where no walk is needed for it, as with nearly every packet: TCP or UDP directly behind the fixed
+    /// header, or behind an options header that holds PDM and nothing else. `None` says nothing.
+    #[inline(always)]
+    #[must_use]
+    pub fn glance(frame: &[u8], wire_len: usize, ip: usize) -> Option<Self> {
         let fixed = frame.get(ip..)?.first_chunk::<FIXED_HEADER>()?;
-        let payload_len = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
-        let first = ip + FIXED_HEADER;
+        let payload_len = u16::from_be_bytes([fixed[4], fixed[5]]);
+        let (first, named_at) = (ip + FIXED_HEADER, ip + NEXT_HEADER);
+        let end = first + usize::from(payload_len);
         let mut look = Self {
-            ip,
+            ip: Offset::new(ip),
             payload_len,
-            upper: first,
-            names_upper: ip + NEXT_HEADER,
-            options: None,
             protocol: fixed[NEXT_HEADER],
+            upper: Offset::new(first),
+            names_upper: Offset::new(named_at),
+            options: None,
             ports: Ports::default(),
             pdm: Ok(None),
         };
+        let mut upper = first;
         if look.protocol == protocol::DESTINATION_OPTIONS {
             look.protocol = option::next_after_alone(frame.get(first..)?.first_chunk()?)?;
-            look.upper += PDM_ALONE;
-            look.names_upper = first;
-            look.options = Some(first);
-            let option = first + FIRST_OPTION;
-            look.pdm = Ok(Some(PdmAt { option, header: first, header_len: PDM_ALONE, named_at: ip + NEXT_HEADER }));
+            upper += PDM_ALONE;
+            let header = Offset::new(first);
+            (look.upper, look.names_upper, look.options) = (Offset::new(upper), header, Some(header));
+            look.pdm = Ok(Some(PdmAt {
+                option: Offset::new(first + FIRST_OPTION),
+                header,
+                header_len: PDM_ALONE_LEN,
+                named_at: Offset::new(named_at),
+            }));
         }
-        look.ports = Ports::read(frame.get(look.upper..)?.first_chunk()?);
+        look.ports = Ports::read(frame.get(upper..)?.first_chunk()?);
         let sound = fixed[0] >> 4 == 6
             && matches!(look.protocol, protocol::TCP | protocol::UDP)
-            && first + payload_len <= wire_len
-            && first + payload_len >= look.upper + Ports::OCTETS
+            && end <= wire_len.min(LONGEST)
+            && end >= upper + Ports::OCTETS
             && fixed[DESTINATION] != MULTICAST;
         sound.then_some(look)
-    }
-
-    /// What any packet is.
-    #[cold]
-    #[inline(never)]
-    fn by_walking(frame: &[u8], wire_len: usize, ip: usize) -> Result<Self, Skip> {
-        let mut walk = Walk::start(frame, wire_len, ip)?;
-        walk.go_to_upper_layer()?;
-        let ports = walk.upper_layer()?;
-        let [first, ..] = address(frame, ip + DESTINATION);
-        if *first == MULTICAST {
-            return Err(Skip::Multicast);
-        }
-        Ok(Self {
-            ip,
-            payload_len: walk.end - ip - FIXED_HEADER,
-            upper: walk.at,
-            names_upper: walk.named_at,
-            options: walk.last_options,
-            protocol: walk.next,
-            ports,
-            pdm: walk.options.verdict(),
-        })
     }
 }
 
@@ -245,6 +263,8 @@ pub fn find_pdm(frame: &[u8], wire_len: usize, ip: usize) -> Option<Marked<'_>> 
 /// The walk from header to header.
 struct Walk<'f> {
     frame: &'f [u8],
+    /// Octets after the fixed header.
+    payload_len: u16,
     /// Offset of the end of the payload.
     end: usize,
     /// Offset of the header that is met next.
@@ -266,17 +286,18 @@ impl<'f> Walk<'f> {
     fn start(frame: &'f [u8], wire_len: usize, ip: usize) -> Result<Self, Skip> {
         let fixed = frame.get(ip..).and_then(|octets| octets.first_chunk::<FIXED_HEADER>());
         let fixed = fixed.filter(|fixed| fixed[0] >> 4 == 6).ok_or(Skip::Malformed)?;
-        let payload_len = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
+        let payload_len = u16::from_be_bytes([fixed[4], fixed[5]]);
         if payload_len == 0 && fixed[NEXT_HEADER] == protocol::HOP_BY_HOP {
             return Err(Skip::Jumbogram);
         }
         let at = ip + FIXED_HEADER;
-        let end = at + payload_len;
-        if end > wire_len {
+        let end = at + usize::from(payload_len);
+        if end > wire_len.min(LONGEST) {
             return Err(Skip::Malformed);
         }
         Ok(Self {
             frame,
+            payload_len,
             end,
             at,
             next: fixed[NEXT_HEADER],
@@ -376,6 +397,12 @@ fn icmpv6_ports(kind: u8, identifier: u16) -> Result<Ports, Skip> {
     }
 }
 
+/// Octets of an extension header, which has at most 2,048.
+#[expect(clippy::cast_possible_truncation, reason = "its length field has 8 bits, for 8 octets each")]
+const fn header_len(header: &[u8]) -> u16 {
+    header.len() as u16
+}
+
 /// What the destination options headers of a packet hold.
 #[derive(Default)]
 struct Options {
@@ -399,8 +426,12 @@ impl Options {
             if option.kind == PDM_OPTION_TYPE {
                 self.duplicate |= self.found.is_some();
                 self.unknown_length |= option.len != 2 + usize::from(PDM_OPTION_LEN);
-                self.found =
-                    Some(PdmAt { option: at + option.start, header: at, header_len: header.len(), named_at });
+                self.found = Some(PdmAt {
+                    option: Offset::new(at + option.start),
+                    header: Offset::new(at),
+                    header_len: header_len(header),
+                    named_at: Offset::new(named_at),
+                });
             }
         }
     }
@@ -435,27 +466,29 @@ mod tests {
         look(&packet, packet.len(), 0).map(|look| look.protocol)
     }
 
-    /// Whatever one octet of a packet without surprises is: what is seen at once is what the walk sees.
+    /// Whatever any one octet of a packet is.
     #[test]
-    fn what_is_seen_at_once_is_what_the_walk_sees() {
+    fn a_glance_sees_what_the_walk_sees() {
         let alone = [6, 1, 15, 10, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 1, 0];
         let marked = [&alone[..], &[1, 2, 3, 4]].concat();
         let mut seen = 0;
         for (next, payload) in [(17, &[1, 2, 3, 4][..]), (60, &marked[..])] {
             let sound = packet(next, payload);
-            for (place, octet) in (0..sound.len()).flat_map(|place| (0..=255).map(move |octet| (place, octet))) {
+            for (place, octet) in
+                (0..sound.len()).flat_map(|place| (0..=255).map(move |octet| (place, octet)))
+            {
                 let mut packet = sound.clone();
                 packet[place] = octet;
-                let walked = Look::by_walking(&packet, packet.len(), 0);
-                if let Some(look) = Look::at_once(&packet, packet.len(), 0) {
-                    assert_eq!(Ok(look), walked, "octet {place} is {octet}");
+                let walked = look(&packet, packet.len(), 0);
+                if let Some(glanced) = Look::glance(&packet, packet.len(), 0) {
+                    assert_eq!(Ok(glanced), walked, "octet {place} is {octet}");
                     seen += 1;
                 }
             }
-            assert!(Look::at_once(&sound, sound.len() - 1, 0).is_none());
-            assert!(Look::at_once(&sound[..sound.len() - 1], sound.len(), 0).is_none());
+            assert!(Look::glance(&sound, sound.len() - 1, 0).is_none());
+            assert!(Look::glance(&sound[..sound.len() - 1], sound.len(), 0).is_none());
         }
-        assert!(seen > 10_000, "hardly anything was seen at once");
+        assert!(seen > 10_000, "hardly anything was seen");
     }
 
     #[test]
@@ -463,7 +496,10 @@ mod tests {
         let routing_then_options = [60, 0, 4, 0, 0, 0, 0, 0, 253, 0, 1, 4, 0, 0, 0, 0];
         let packet = packet(protocol::ROUTING, &routing_then_options);
         let look = look(&packet, packet.len(), 0).unwrap();
-        assert_eq!((look.upper, look.names_upper, look.options), (56, 48, Some(48)));
+        assert_eq!(
+            (look.upper.get(), look.names_upper.get(), look.options.map(Offset::get)),
+            (56, 48, Some(48))
+        );
         assert_eq!((look.protocol, look.ports, look.pdm), (253, Ports::default(), Ok(None)));
     }
 
@@ -496,7 +532,7 @@ mod tests {
         let packet = packet(protocol::DESTINATION_OPTIONS, &options_then_fragment);
         assert_eq!(look(&packet, packet.len(), 0), Err(Skip::Fragment));
         let found = find_pdm(&packet, packet.len(), 0).unwrap();
-        assert_eq!((found.pdm.option, found.protocol, found.ports), (42, 44, Ports::default()));
+        assert_eq!((found.pdm.option.get(), found.protocol, found.ports), (42, 44, Ports::default()));
         assert_eq!(find_pdm(&packet[..48], packet.len(), 0), None);
     }
 

@@ -29,7 +29,7 @@ impl Splice {
 
     /// Moves the front of the packet in `buffer`, which has already grown by [`Splice::growth`], and adjusts the payload
     /// length of the fixed header at `ip`. Returns the packet as it will be once it has lost [`Splice::shrinkage`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn apply<'b>(&self, buffer: &'b mut [u8], ip: usize) -> &'b mut [u8] {
         let (growth, shrinkage) = (self.growth(), self.shrinkage());
         move_front(buffer, growth, shrinkage, self.start);
@@ -57,7 +57,7 @@ const TAIL: usize = 16;
 ///
 /// Ethernet's header with up to two tags and IPv6's have 54 to 62 octets. They are moved as two pieces of fixed size, which
 /// may overlap, in registers: a copy of any other length has to be asked of the C library.
-#[inline]
+#[inline(always)]
 fn move_front(buffer: &mut [u8], from: usize, to: usize, len: usize) {
     if (HEAD..=HEAD + TAIL).contains(&len) {
         let last = len - TAIL;

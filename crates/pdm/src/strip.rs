@@ -14,17 +14,18 @@ use crate::tlv::{self, FIRST_OPTION, Tlv};
 ///
 /// # Panics
 /// If `packet` is not the one that was looked at.
-#[inline]
+#[inline(always)]
 pub fn strip(packet: &mut [u8], look: &Look, at: &PdmAt) -> usize {
-    let header = &mut packet[at.header..at.header + at.header_len];
-    let rest = if is_alone(header) { 0 } else { close_up(header, at.option - at.header) };
+    let (start, len) = (at.header.get(), usize::from(at.header_len));
+    let header = &mut packet[start..start + len];
+    let rest = if is_alone(header) { 0 } else { close_up(header, at.option.get() - start) };
     if rest == 0 {
-        packet[at.named_at] = packet[at.header];
+        packet[at.named_at.get()] = packet[start];
     } else {
         header[1] = length_field(rest);
     }
-    let splice = Splice { start: at.header + rest, old: at.header_len - rest, new: 0 };
-    splice.apply(packet, look.ip);
+    let splice = Splice { start: start + rest, old: len - rest, new: 0 };
+    splice.apply(packet, look.ip.get());
     splice.shrinkage()
 }
 

@@ -46,12 +46,12 @@ impl FlowObject {
     pub(crate) fn new(flow: &FlowRecord, rate: TickRate) -> Self {
         let key = &flow.key;
         Self {
-            pair: key.pair.index(),
-            protocol: human::protocol(key.protocol),
+            pair: key.pair().index(),
+            protocol: human::protocol(key.protocol()),
             local: key.local(),
-            local_port: key.local_port,
+            local_port: key.local_port(),
             remote: key.remote(),
-            remote_port: key.remote_port,
+            remote_port: key.remote_port(),
             sent: flow.sent,
             received: flow.received,
             lost: flow.lost,

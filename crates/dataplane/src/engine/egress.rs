@@ -9,7 +9,7 @@ use crate::Packet;
 
 impl Engine<'_> {
     /// Inserts the option, or reads the one that the host put in itself.
-    #[inline]
+    #[inline(always)]
     pub(super) fn egress<P: Packet>(
         &mut self,
         packet: &mut P,
@@ -44,7 +44,7 @@ impl Engine<'_> {
     }
 
     /// Writes the option of a packet that leaves on `flow` into its place.
-    #[inline]
+    #[inline(always)]
     fn insert<P: Packet>(
         &mut self,
         packet: &mut P,

@@ -9,7 +9,7 @@ use crate::Packet;
 
 impl Engine<'_> {
     /// Reads the option, and strips it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn ingress<P: Packet>(
         &mut self,
         packet: &mut P,
@@ -58,7 +58,7 @@ impl Engine<'_> {
         Err(Skip::NotSelected)
     }
 
-    #[inline]
+    #[inline(always)]
     fn strip<P: Packet>(&self, packet: &mut P, look: &Look, at: &PdmAt) {
         let octets = pdm::strip(packet.bytes_mut(), look, at);
         packet.shrink_front(octets);
@@ -66,7 +66,7 @@ impl Engine<'_> {
     }
 
     /// Counts and records what an option told.
-    #[inline]
+    #[inline(always)]
     fn note(&mut self, reception: &Reception, selected: &Selected) {
         let counters = &self.counters;
         match reception.progress {
@@ -95,7 +95,7 @@ impl Engine<'_> {
     }
 
     /// Records an answer: for its rule and, if that is wanted, for the prefix that it came from.
-    #[inline]
+    #[inline(always)]
     fn record(&mut self, selected: &Selected, total: Attos, server: Attos, network: Option<Attos>) {
         let rule = selected.selection.rule;
         let (server, network) = (server.nanos(), network.map(Attos::nanos));

@@ -149,10 +149,15 @@ impl<'m> Engine<'m> {
         }
         self.counters.skipped[Skip::NotSelected.index()].add(not_selected);
         self.counters.packets.add(burst.len() as u64);
+        // A round of its own: so the processor works on several hashes at a time, each of which takes it long.
+        for selected in stage {
+            selected.hash = self.shard.hash(&selected.key);
+            self.shard.prefetch_bucket(selected.hash);
+        }
     }
 
     /// Looks at a packet and asks the rules about it.
-    #[inline]
+    #[inline(always)]
     fn look_at<P: Packet>(
         &self,
         place: usize,
@@ -162,14 +167,46 @@ impl<'m> Engine<'m> {
         now: Instant,
         stage: &mut Stage,
     ) -> Result<(), Skip> {
+        let (frame, ip) = (packet.bytes(), packet.network_offset()?);
+        match Look::glance(frame, packet.wire_len(), ip) {
+            Some(look) => self.select(place, frame, look, arrival, pair, now, stage),
+            None => self.look_closely(place, packet, ip, arrival, pair, now, stage),
+        }
+    }
+
+    /// Does so with a packet that a glance is not enough for.
+    #[inline(never)]
+    fn look_closely<P: Packet>(
+        &self,
+        place: usize,
+        packet: &P,
+        ip: usize,
+        arrival: Arrival,
+        pair: &Pair,
+        now: Instant,
+        stage: &mut Stage,
+    ) -> Result<(), Skip> {
         let frame = packet.bytes();
-        let look = pdm::look(frame, packet.wire_len(), packet.network_offset()?)?;
+        let look = pdm::look(frame, packet.wire_len(), ip)?;
+        self.select(place, frame, look, arrival, pair, now, stage)
+    }
+
+    /// Asks the rules about a packet.
+    #[inline(always)]
+    fn select(
+        &self,
+        place: usize,
+        frame: &[u8],
+        look: Look,
+        arrival: Arrival,
+        pair: &Pair,
+        now: Instant,
+        stage: &mut Stage,
+    ) -> Result<(), Skip> {
         for &side in sides(arrival) {
             let key = Key::of(frame, &look, side, pair.id);
             if let Some(selection) = self.rules.select(&key, &look, now) {
-                let hash = self.shard.hash(&key);
-                self.shard.prefetch_bucket(hash);
-                stage.push(Selected { place, side, selection, hash, key, look, likely: None });
+                stage.push(Selected::new(place, side, key, look, selection));
                 return Ok(());
             }
         }
@@ -200,7 +237,7 @@ impl<'m> Engine<'m> {
         let moment = Moment { received, now: clock.now(), rate: clock.rate() };
         let mut tally = Tally::default();
         for selected in stage {
-            let packet = &mut burst[selected.place];
+            let packet = &mut burst[selected.place()];
             let done = match selected.side {
                 Side::Host => self.egress(packet, selected, pair, &moment),
                 Side::Wire => self.ingress(packet, selected, &moment),
@@ -236,7 +273,7 @@ impl<'m> Engine<'m> {
     pub(crate) fn rules_of(&self, stage: &Stage, packets: usize) -> impl Iterator<Item = RuleId> {
         let mut selected = stage.iter().peekable();
         (0..packets).map(move |place| {
-            selected.next_if(|selected| selected.place == place).map_or(self.no_rule, Selected::rule)
+            selected.next_if(|selected| selected.place() == place).map_or(self.no_rule, Selected::rule)
         })
     }
 
@@ -270,7 +307,7 @@ impl<'m> Engine<'m> {
     }
 
     /// The flow of `selected`, if it is in the table.
-    #[inline]
+    #[inline(always)]
     fn flow_of(&mut self, selected: &Selected, now: Instant) -> Option<FlowId> {
         match selected.likely.and_then(|flow| self.shard.confirm(flow, &selected.key, now)) {
             Some(flow) => Some(flow),

@@ -10,21 +10,34 @@ use crate::{BURST, Owners, WorkerId};
 
 /// A packet that the rules select.
 pub(crate) struct Selected {
-    /// Its place in the burst.
-    pub(crate) place: usize,
-    pub(super) side: Side,
-    pub(super) selection: Selection,
-    pub(super) hash: Hash,
     pub(super) key: Key,
-    pub(super) look: Look,
+    pub(super) hash: Hash,
     /// The flow that is most likely its own.
     pub(super) likely: Option<FlowId>,
+    pub(super) look: Look,
+    pub(super) selection: Selection,
+    pub(super) side: Side,
+    /// Its place in the burst.
+    place: u8,
 }
 
 impl Selected {
+    /// The packet at `place` of a burst, not yet hashed.
+    #[inline(always)]
+    pub(super) fn new(place: usize, side: Side, key: Key, look: Look, selection: Selection) -> Self {
+        let (hash, place) = (Hash::default(), place_of(place));
+        Self { key, hash, likely: None, look, selection, side, place }
+    }
+
     /// It, at `place` of another burst.
     pub(crate) fn at(self, place: usize) -> Self {
-        Self { place, ..self }
+        Self { place: place_of(place), ..self }
+    }
+
+    /// Its place in the burst.
+    #[inline]
+    pub(crate) const fn place(&self) -> usize {
+        self.place as usize
     }
 
     /// Who of `owners` owns its flow.
@@ -40,3 +53,10 @@ impl Selected {
 
 /// The packets of a burst that the rules select, in their order; the others are done with.
 pub(crate) type Stage = ArrayVec<Selected, BURST>;
+
+/// A place in a burst as it is kept.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "a burst holds 32")]
+const fn place_of(place: usize) -> u8 {
+    place as u8
+}

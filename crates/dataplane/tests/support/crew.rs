@@ -207,7 +207,7 @@ impl Ports {
 
 /// What tells keys apart, in an order.
 fn names(key: &Key) -> (Ipv6Addr, Ipv6Addr, u16, u16, usize, u8) {
-    (key.local(), key.remote(), key.local_port, key.remote_port, key.pair.index(), key.protocol)
+    (key.local(), key.remote(), key.local_port(), key.remote_port(), key.pair().index(), key.protocol())
 }
 
 /// What all workers together have come to.
