@@ -13,6 +13,7 @@ pub mod plot;
 pub mod results;
 pub mod ring;
 pub mod rounds;
+pub mod steps;
 pub mod strangers;
 mod switching;
 pub mod talk;
