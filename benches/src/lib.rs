@@ -7,6 +7,8 @@
 
 mod appliance;
 pub mod bump;
+pub mod generator;
+pub mod lent;
 mod machine;
 pub mod pages;
 pub mod plot;
