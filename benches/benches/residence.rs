@@ -13,7 +13,7 @@ use dataplane::{Clock, Engine, Idle, Mailbox, Rules, Telling, Worker};
 use dpdk::{Calibrator, Pool, Port, PortConfig, QueuePair, TscClock};
 use flow::{Side, Span};
 use pdmline_benches::bump::rule;
-use pdmline_benches::generator::{Generator, Heard, Pace};
+use pdmline_benches::generator::{Generator, Pace};
 use pdmline_benches::lent::Lent;
 use pdmline_benches::pages::SetAside;
 use pdmline_benches::results::Page;
@@ -23,13 +23,13 @@ use stats::{Collector, Counts, Metric, Summary};
 
 const FLOWS: u32 = 1024;
 
-/// Rounds, in each of which both subjects have their turn.
-const ROUNDS: usize = 5;
+/// Rounds, in each of which both subjects have their turn: as fast as they can, and at a pace.
+const UTMOST_ROUNDS: usize = 9;
+const ROUNDS: usize = 41;
 
-/// How long the worker goes as fast as it can, at a pace without being measured, and at a pace.
-const UTMOST: Duration = Duration::from_secs(1);
-const WARM_UP: Duration = Duration::from_millis(500);
-const MEASURED: Duration = Duration::from_secs(3);
+/// How long each is measured in a round, and runs before.
+const MEASURED: Duration = Duration::from_millis(300);
+const WARM_UP: Duration = Duration::from_millis(100);
 
 /// What forwards.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ struct Appliance<'a> {
 /// What the worker found meanwhile.
 struct Found {
     counts: Counts,
-    residence: Collector,
+    residence: Option<Summary>,
 }
 
 impl Appliance<'_> {
@@ -97,9 +97,9 @@ impl Appliance<'_> {
 
 impl Found {
     fn of(engine: &Engine<'_>, subject: Subject) -> Self {
-        let mut residence = Collector::new(subject.rules().count());
-        residence.fold(engine.recorders());
-        Self { counts: engine.counters().now(), residence }
+        let mut collector = Collector::new(subject.rules().count());
+        collector.fold(engine.recorders());
+        Self { counts: engine.counters().now(), residence: collector.summary(Metric::Residence) }
     }
 }
 
@@ -123,11 +123,15 @@ struct Rig<'a> {
 }
 
 /// A subject's part of all rounds.
+#[derive(Default)]
 struct Outcome {
-    /// Packets that the worker could not send.
+    /// Packets that came back, that the generator left out, and that the worker could not send.
+    received: u64,
+    left_out: u64,
     dropped: u64,
-    residence: Collector,
-    heard: Heard,
+    inside: Vec<Summary>,
+    there_and_back: Vec<Summary>,
+    generators_rounds: Vec<Summary>,
 }
 
 impl Rig<'_> {
@@ -136,9 +140,9 @@ impl Rig<'_> {
         let Self { generator, appliance } = self;
         let (heard, _) = appliance.forward(subject, || {
             generator.talk(Pace::Utmost, WARM_UP);
-            generator.talk(Pace::Utmost, UTMOST)
+            generator.talk(Pace::Utmost, MEASURED)
         });
-        heard.received as f64 / UTMOST.as_secs_f64()
+        heard.received as f64 / MEASURED.as_secs_f64()
     }
 
     /// What happens to packets that come at `pace`.
@@ -150,47 +154,56 @@ impl Rig<'_> {
         });
         let inserted = if subject == Subject::Inserting { counts.packets } else { 0 };
         assert_eq!(counts.inserted, inserted, "the subject does what it is there for");
+        outcome.received += heard.received;
+        outcome.left_out += heard.left_out;
         outcome.dropped += counts.dropped.iter().sum::<u64>();
-        outcome.residence.add(&residence);
-        outcome.heard.add(&heard);
+        outcome.inside.extend(residence);
+        outcome.there_and_back.extend(Summary::of(&heard.trips));
+        outcome.generators_rounds.extend(Summary::of(&heard.rounds));
     }
 }
 
-/// Three of a histogram's numbers, in microseconds.
-fn cells(summary: Option<Summary>) -> [String; 3] {
-    let Summary { p50_ns, p99_ns, max_ns, .. } = summary.expect("packets came");
-    [p50_ns, p99_ns, max_ns].map(|nanos| format!("{:.2}", nanos as f64 / 1e3))
+/// In microseconds: the medians of what was found in all rounds, and the largest of all.
+fn cells(rounds: &[Summary]) -> [String; 3] {
+    let median_of = |number: fn(&Summary) -> u64| {
+        let numbers: Costs = rounds.iter().map(|summary| number(summary) as f64).collect();
+        median(&numbers)
+    };
+    let max = rounds.iter().map(|summary| summary.max_ns).max().unwrap_or_default() as f64;
+    let nanos = [median_of(|summary| summary.p50_ns), median_of(|summary| summary.p99_ns), max];
+    nanos.map(|nanos| format!("{:.2}", nanos / 1e3))
 }
 
 fn report(mut page: Page, utmost: &[Costs; 2], outcomes: &[Outcome; 2]) -> std::io::Result<()> {
     let time = MEASURED.as_secs_f64() * ROUNDS as f64;
     let megas = |rate: f64| format!("{:.2}", rate / 1e6);
-    let subjects = || Subject::ALL.into_iter().zip(utmost).zip(outcomes);
     page.say(
         "What came back at the utmost, and the pace that was kept, in million packets per second; packets that were due and \
-         that the generator left out since it was late, and those that the worker dropped since it did not take them.",
+         that the generator left out since it was late, and those that the worker dropped since they were not fetched in time.",
     );
     page.table(
         ["forwarding", "utmost", "pace", "left out", "dropped"],
-        subjects().map(|((subject, utmost), Outcome { heard, dropped, .. })| {
-            let (utmost, pace) = (megas(median(utmost)), megas(heard.received as f64 / time));
-            [subject.name().to_owned(), utmost, pace, heard.left_out.to_string(), dropped.to_string()]
+        Subject::ALL.into_iter().zip(utmost).zip(outcomes).map(|((subject, utmost), outcome)| {
+            let [utmost, pace] = [median(utmost), outcome.received as f64 / time].map(megas);
+            let Outcome { left_out, dropped, .. } = outcome;
+            [subject.name().to_owned(), utmost, pace, left_out.to_string(), dropped.to_string()]
         }),
     );
-    page.say(
+    page.say(format!(
         "Microseconds inside, by the worker's own histogram (from receiving a burst until it is sent), from the generator's \
-         sending to its receiving, and of the generator's own rounds: it may notice a packet too late by one.",
-    );
+         sending to its receiving, and of the generator's own rounds: it may notice a packet too late by one. Medians of \
+         {ROUNDS} rounds, and the maximum of all.",
+    ));
     page.table(
         ["forwarding", "what", "p50", "p99", "max"],
-        subjects().flat_map(|((subject, _), Outcome { residence, heard, .. })| {
+        Subject::ALL.into_iter().zip(outcomes).flat_map(|(subject, outcome)| {
             let rows = [
-                ("inside", residence.summary(Metric::Residence)),
-                ("there and back", Summary::of(&heard.trips)),
-                ("a round of the generator's", Summary::of(&heard.rounds)),
+                ("inside", &outcome.inside),
+                ("there and back", &outcome.there_and_back),
+                ("a round of the generator's", &outcome.generators_rounds),
             ];
-            rows.map(|(what, summary)| {
-                let [p50, p99, max] = cells(summary);
+            rows.map(|(what, rounds)| {
+                let [p50, p99, max] = cells(rounds);
                 [subject.name().to_owned(), what.to_owned(), p50, p99, max]
             })
         }),
@@ -211,16 +224,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut rig = Rig { generator, appliance };
 
     let mut utmost = [Costs::new(), Costs::new()];
-    for _ in 0..ROUNDS {
+    for _ in 0..UTMOST_ROUNDS {
         Subject::ALL.iter().zip(&mut utmost).for_each(|(&subject, rates)| rates.push(rig.utmost(subject)));
     }
     let pace = clock.rate().span_of(Duration::from_secs_f64(2.0 / median(&utmost[0])));
-    let empty = |subject: Subject| Outcome {
-        dropped: 0,
-        residence: Collector::new(subject.rules().count()),
-        heard: Heard::default(),
-    };
-    let mut outcomes = Subject::ALL.map(empty);
+    let mut outcomes = [Outcome::default(), Outcome::default()];
     for _ in 0..ROUNDS {
         for (subject, outcome) in Subject::ALL.into_iter().zip(&mut outcomes) {
             rig.at(Pace::Every(pace), subject, outcome);

@@ -88,20 +88,6 @@ impl Default for Heard {
     }
 }
 
-impl Heard {
-    /// Adds what came of another time.
-    ///
-    /// # Panics
-    /// Never: all histograms have the same bounds.
-    pub fn add(&mut self, other: &Self) {
-        self.sent += other.sent;
-        self.received += other.received;
-        self.left_out += other.left_out;
-        self.trips.add(&other.trips).expect("the bounds are the same");
-        self.rounds.add(&other.rounds).expect("the bounds are the same");
-    }
-}
-
 impl<'a> Generator<'a> {
     /// The hosts of `flows` flows, which take turns.
     #[must_use]
