@@ -7,26 +7,9 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use dataplane::Packet;
 use dataplane::memory::HeapPacket;
-use pdm::{Insertion, Limits, PdmOption, look, strip};
+use pdm::look;
+use pdmline_benches::steps::{insert, strip};
 use pdmline_benches::{IP, frame};
-
-fn insert(packet: &mut HeapPacket) {
-    let bytes = packet.bytes();
-    let Ok(look) = look(bytes, bytes.len(), IP) else { return };
-    let Ok(place) = Insertion::plan(bytes, &look, &Limits::default()) else { return };
-    if packet.grow_front(place.growth()).is_ok() {
-        place.apply(packet.bytes_mut(), &PdmOption::default());
-    }
-}
-
-fn strip_from(packet: &mut HeapPacket) {
-    let bytes = packet.bytes();
-    let Ok(look) = look(bytes, bytes.len(), IP) else { return };
-    if let Ok(Some(at)) = look.pdm {
-        let octets = strip(packet.bytes_mut(), &look, &at);
-        packet.shrink_front(octets);
-    }
-}
 
 fn walks(criterion: &mut Criterion) {
     let plain = HeapPacket::new(&frame(1));
@@ -44,7 +27,7 @@ fn walks(criterion: &mut Criterion) {
         bench.iter_batched_ref(|| plain.clone(), insert, BatchSize::SmallInput);
     });
     group.bench_function("walk_strip", |bench| {
-        bench.iter_batched_ref(|| marked.clone(), strip_from, BatchSize::SmallInput);
+        bench.iter_batched_ref(|| marked.clone(), strip, BatchSize::SmallInput);
     });
     group.finish();
 }

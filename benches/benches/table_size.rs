@@ -8,13 +8,14 @@ use std::hint::black_box;
 use std::time::{Duration, Instant as Wall};
 
 use dataplane::{BURST, Engine};
-use flow::{Instant, Key, Settings, Shard, Side, Span};
+use flow::{Key, Settings, Shard, Side, Span};
 use pdmline_benches::bump::{Ticking, engine, process};
 use pdmline_benches::pages::{Pages, SetAside};
 use pdmline_benches::plot::{Curve, Curves, draw};
 use pdmline_benches::results::Page;
 use pdmline_benches::ring::ring;
 use pdmline_benches::rounds::{Costs, measure, median, times};
+use pdmline_benches::steps::look_up;
 use pdmline_benches::{frame, key, shard};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -43,25 +44,13 @@ fn timed(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-/// The lookup alone, in the stages of the packet path: hash, ask for buckets, ask for entries, find.
-fn look_up(shard: &mut Shard<'_>, keys: &[Key; BURST]) {
-    let hashes = keys.each_ref().map(|key| shard.hash(key));
-    for hash in hashes {
-        shard.prefetch_bucket(hash);
-    }
-    for hash in hashes {
-        black_box(shard.prefetch_flow(hash));
-    }
-    for (hash, key) in hashes.into_iter().zip(keys) {
-        black_box(shard.find(hash, key, Instant::default()));
-    }
-}
-
 fn lookups(shards: &mut [(u32, Shard<'_>)], random: &mut SmallRng) -> Vec<Costs> {
     measure(shards, PLAN, BURSTS * BURST, |(flows, shard)| {
         let mut any = || key(random.random_range(0..*flows));
         let bursts: [[Key; BURST]; BURSTS] = std::array::from_fn(|_| std::array::from_fn(|_| any()));
-        timed(|| bursts.iter().for_each(|keys| look_up(shard, keys)))
+        timed(|| {
+            black_box(bursts.iter().map(|keys| look_up(shard, keys)).sum::<usize>());
+        })
     })
 }
 

@@ -47,7 +47,11 @@ pub fn engine(shard: Shard<'_>) -> Engine<'_> {
 }
 
 /// The benches' only rule: whatever their hosts say to anybody is measured.
-pub(crate) fn rule() -> Rule {
+///
+/// # Panics
+/// Never: their prefix is one.
+#[must_use]
+pub fn rule() -> Rule {
     let hosts: Ipv6Net = "2001:db8:a::/48".parse().expect("the prefix is one");
     Rule::of_hosts("hosts", [hosts], Action::MEASURE)
 }

@@ -7,12 +7,15 @@
 
 mod appliance;
 pub mod bump;
+pub mod generator;
+pub mod lent;
 mod machine;
 pub mod pages;
 pub mod plot;
 pub mod results;
 pub mod ring;
 pub mod rounds;
+pub mod steps;
 pub mod strangers;
 mod switching;
 pub mod talk;

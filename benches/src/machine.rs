@@ -10,9 +10,6 @@ use nix::unistd::Pid;
 /// Buffers: net_pcap keeps a capture of 65,536 packets in them.
 const BUFFERS: u32 = (1 << 17) - 1;
 
-/// Octets of memory for them, in hugepages.
-const HUGE: u64 = 384 << 20;
-
 /// MiB for them without, where each takes a page of its own.
 const SMALL_MIB: u32 = 640;
 
@@ -28,6 +25,9 @@ impl Machine {
     /// What EAL calls the worker's core.
     pub const WORKER: u32 = 1;
 
+    /// Octets of memory for all buffers, in hugepages.
+    pub const HUGE: usize = 384 << 20;
+
     /// Starts EAL, and keeps this thread off the worker's core.
     ///
     /// # Panics
@@ -41,8 +41,12 @@ impl Machine {
         let mut others = CpuSet::new();
         others.set(rest as usize).expect("the core is one of the system's");
         sched_setaffinity(Pid::from_raw(0), &others).expect("the core is one of this process's");
-        let hugepages = free_hugepages() >= HUGE;
-        let memory = if hugepages { "--in-memory".into() } else { format!("--no-huge -m{SMALL_MIB}") };
+        let hugepages = free_hugepages() >= Self::HUGE as u64;
+        let memory = if hugepages {
+            "--in-memory --single-file-segments".into()
+        } else {
+            format!("--no-huge -m{SMALL_MIB}")
+        };
         let arguments = format!(
             "--file-prefix=pdmline-bench-{} --no-pci --lcores=0@{rest},{}@{worker} {memory}",
             process::id(),

@@ -80,6 +80,34 @@ impl Packet for Buffer {
     }
 }
 
+/// A buffer that is not copied when it moves from queue to queue.
+impl Packet for &mut Buffer {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        Buffer::bytes(self)
+    }
+
+    #[inline]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        Buffer::bytes_mut(self)
+    }
+
+    #[inline]
+    fn wire_len(&self) -> usize {
+        Buffer::wire_len(self)
+    }
+
+    #[inline]
+    fn grow_front(&mut self, octets: usize) -> Result<(), NoHeadroom> {
+        Buffer::grow_front(self, octets)
+    }
+
+    #[inline]
+    fn shrink_front(&mut self, octets: usize) {
+        Buffer::shrink_front(self, octets);
+    }
+}
+
 /// `bursts` bursts of empty buffers.
 #[must_use]
 pub fn ring(bursts: usize) -> Vec<Buffer> {

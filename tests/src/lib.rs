@@ -16,6 +16,7 @@ pub mod program;
 pub mod python;
 pub mod requirement;
 pub mod rig;
+pub mod strace;
 pub mod stream;
 pub mod terminal;
 pub mod tmpfs;

@@ -17,6 +17,8 @@ pub enum Requirement {
     Python(&'static str),
     /// A tmpfs of our own.
     Tmpfs,
+    /// strace, and a kernel or container that lets it look at other processes.
+    Tracing,
     /// A core for what is tested, and one for all else.
     TwoCores,
 }
@@ -38,6 +40,12 @@ impl Requirement {
             Self::Tmpfs => {
                 let refused = crate::tmpfs::with(4096, |_| ()).err();
                 refused.map(|error| format!("needs a tmpfs: run it as root: {error:#}"))
+            }
+            Self::Tracing => {
+                let refused = crate::strace::probe().err();
+                refused.map(|error| {
+                    format!("needs strace and root's rights: run `cargo xtask setup`: {error:#}")
+                })
             }
             Self::TwoCores => {
                 let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

@@ -5,12 +5,16 @@
 mod support;
 
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 use dataplane::memory::{HeapPacket, HeapQueue};
-use dataplane::{Action, Burst, Mailbox, Telling, Transmit, Way, Worker};
+use dataplane::{
+    Action, Burst, Engine, Listening, Mailbox, Outlet, Owners, Telling, Transmit, Way, Worker, WorkerId,
+    mailboxes,
+};
 use flow::{Settings, Side, Span};
-use stats::{Collector, MAX_PREFIXES, Metric, PrefixBook, PrefixCollector, Recorders};
-use support::{MILLISECOND, PAIR, frame, odd_frame, option, rule, settings, with_engine_of};
+use stats::{Collector, Counters, MAX_PREFIXES, Metric, PrefixBook, PrefixCollector, Recorders};
+use support::{MILLISECOND, PAIR, TestClock, frame, odd_frame, option, rule, settings, with_engine_of};
 
 /// A port that takes everything.
 struct Sink;
@@ -79,6 +83,76 @@ fn ten_seconds_without_the_stats_core_cost_no_allocation_no_packet_and_no_sample
         assert!(listening.flows.answer().unwrap().is_complete());
         let by_prefix: u64 = prefixes.by_remote().map(|(_, delays)| delays.server_delay.len()).sum();
         assert_eq!(by_prefix, count(Metric::ServerDelay));
+    });
+}
+
+type TestWorker<'m, 'c> = Worker<'m, HeapQueue, Sink, &'c TestClock>;
+
+/// Both ways through the pair for one of two workers: the first alone has queues, and the other's packets leave by them.
+fn shared_ways(me: usize, owners: &Arc<Owners>) -> Vec<Way<HeapQueue, Sink>> {
+    let way = |(from, queue)| {
+        let (inlets, outlet) = match me {
+            0 => (vec![queue], Outlet::Queue(Sink)),
+            _ => (vec![], Outlet::Worker(WorkerId::new(0))),
+        };
+        Way { pair: PAIR, from, inlets, outlet, owners: Arc::clone(owners) }
+    };
+    [Side::Host, Side::Wire].into_iter().zip(traffic()).map(way).collect()
+}
+
+/// Two workers that share out the flows, and what hears each of them.
+fn two_workers<'m, 'c>(
+    engines: [Engine<'m>; 2],
+    clock: &'c TestClock,
+) -> (Vec<TestWorker<'m, 'c>>, Vec<Listening>) {
+    let owners = Arc::new(Owners::by_key(&[0, 1].map(WorkerId::new)));
+    let parts = engines.into_iter().zip(mailboxes(2, 40_000)).enumerate();
+    let worker = |(me, (engine, mailbox))| {
+        let (telling, listening) = Telling::of(&engine, Span::from_ticks(100 * MILLISECOND));
+        (Worker::new(engine, shared_ways(me, &owners), mailbox, clock, telling), listening)
+    };
+    parts.map(worker).unzip()
+}
+
+/// Allocations in a second of rounds.
+fn allocations_in(second: u64, workers: &mut [TestWorker<'_, '_>], clock: &TestClock) -> u64 {
+    let rounds = || {
+        for round in 0..100 {
+            clock.0.set((second * 100 + round) * 10 * MILLISECOND);
+            for worker in &mut *workers {
+                worker.step();
+            }
+        }
+    };
+    allocation_counter::measure(rounds).count_total
+}
+
+#[test]
+fn handing_over_and_a_stats_core_that_asks_and_keeps_up_cost_no_allocation() {
+    let rules = || vec![rule(Action::MEASURE)];
+    with_engine_of(settings(), 300, rules(), |first, first_counters, clock| {
+        with_engine_of(settings(), 300, rules(), |second, second_counters, _| {
+            let (mut workers, listeners) = two_workers([first, second], clock);
+            let (mut collector, mut answers) = (Collector::new(1), 0);
+            for second in 0..20 {
+                for listening in &listeners {
+                    listening.flows.ask(Box::default()).unwrap();
+                }
+                assert_eq!(allocations_in(second, &mut workers, clock), 0);
+                for listening in &listeners {
+                    listening.recorders.collect(|recorders| collector.fold(recorders));
+                    answers += u32::from(listening.flows.answer().is_some());
+                }
+            }
+            workers.into_iter().for_each(|worker| collector.fold(worker.into_engine().recorders()));
+            let counts = [first_counters, second_counters].map(Counters::now);
+            assert_eq!((counts[0].packets, counts[0].handed_over), (40_000, counts[1].taken_over));
+            assert!(counts[0].handed_over > 10_000, "{counts:?}");
+            assert_eq!(counts.map(|counts| counts.dropped), [[0, 0]; 2]);
+            assert_eq!(collector.summary(Metric::Residence).unwrap().count, 40_000);
+            assert!(collector.summary(Metric::TotalRtt).unwrap().count > 0);
+            assert_eq!(answers, 40, "each worker answers each time");
+        });
     });
 }
 

@@ -6,14 +6,15 @@
 #![expect(clippy::print_stdout, reason = "telling what it does is what this program is for")]
 
 mod dpdk;
+mod instructions;
 mod packages;
 mod summary;
 mod tests;
 mod tools;
 mod versus;
 
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -38,6 +39,8 @@ enum Task {
         #[arg(long, default_value_t = 10)]
         times: u32,
     },
+    /// Count the instructions of the packet path, and fail if they differ from those that are committed.
+    Instructions(instructions::Args),
     /// Measure pdmline against DPDK's own dpdk-testpmd.
     Versus(versus::Args),
 }
@@ -58,6 +61,7 @@ fn main() -> Result<()> {
             packages::install(packages::BUILD, packages::TEST)?;
             tests::rig(times)
         }
+        Task::Instructions(args) => instructions::run(&args),
         Task::Versus(args) => versus::run(&args),
     }
 }
@@ -86,4 +90,19 @@ fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {program}"))?;
     ensure!(status.success(), "{program} ended with {status}");
     Ok(())
+}
+
+/// The program `bin` of `package`, built as it is released.
+fn release(package: &str, bin: &str) -> Result<PathBuf> {
+    let mut command = cargo();
+    command.args(["build", "--release", "--package", package, "--bin", bin]);
+    command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
+    let output = command.output().context("cannot start cargo")?;
+    ensure!(output.status.success(), "{bin} does not build");
+    let messages = String::from_utf8(output.stdout)?;
+    let mut executables = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    executables.next_back().with_context(|| format!("cargo built no {bin}"))
 }

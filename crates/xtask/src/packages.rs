@@ -29,15 +29,20 @@ pub(crate) const TEST: &[Package] = &[
     package("iproute2", "makes the network namespaces of the test rig"),
     package("ethtool", "turns offloads off there, as veth needs"),
     package("iputils-ping", "pings through the appliance"),
+    package("strace", "watches the workers for system calls"),
     package("tmux", "a terminal of known size, for the screen of pdmline top"),
     package("python3-venv", "runs independent readers of our exports, from PyPI"),
     TESTPMD,
 ];
 
+/// To count its instructions.
+pub(crate) const INSTRUCTIONS: &[Package] = &[package("valgrind", "counts instructions")];
+
 /// To measure it against others.
 pub(crate) const VERSUS: &[Package] = &[TESTPMD];
 
 const TESTPMD: Package = package("dpdk-dev", "brings dpdk-testpmd, which pdmline is measured against");
+
 /// To build DPDK from source, to run the program where there is nothing else, and to have other releases of Debian.
 pub(crate) const DPDK: &[Package] = &[
     package("curl", "fetches DPDK's source"),

@@ -20,18 +20,17 @@ mod wiring;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::{cargo, packages};
+use crate::{packages, release};
 use bench::{Bench, Timing};
 use case::{CASES, Case};
 use machine::Machine;
@@ -111,7 +110,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // Told now, and not after half an hour.
     args.json.iter().chain(&args.plot).try_for_each(|path| write(path, ""))?;
     let bench = Bench {
-        pdmline: build()?,
+        pdmline: release("pdmline", "pdmline")?,
         hugepages: !args.no_huge,
         timing: Timing { warm_up: args.warm_up, time: args.time },
         folder: tempfile::tempdir().context("cannot make a folder for captures")?,
@@ -169,18 +168,4 @@ fn bar(steps: u64) -> Result<ProgressBar> {
 
 fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// The pdmline of this workspace, as it is released.
-fn build() -> Result<PathBuf> {
-    let mut command = cargo();
-    command.args(["build", "--release", "--package=pdmline", "--message-format=json-render-diagnostics"]);
-    let output = command.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    ensure!(output.status.success(), "pdmline does not build");
-    let messages = String::from_utf8(output.stdout)?;
-    let mut executables = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    executables.next_back().ok_or_else(|| anyhow!("cargo built no pdmline"))
 }

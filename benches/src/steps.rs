@@ -1,0 +1,43 @@
+//! Single steps of the packet path, as the benches have them: on one packet, or on a burst of keys.
+
+use std::hint::black_box;
+
+use dataplane::{BURST, Packet};
+use flow::{Instant, Key, Shard};
+use pdm::{Insertion, Limits, PdmOption, look};
+
+use crate::IP;
+
+/// Looks at `packet` and puts an option in.
+pub fn insert(packet: &mut impl Packet) {
+    let bytes = packet.bytes();
+    let Ok(look) = look(bytes, bytes.len(), IP) else { return };
+    let Ok(place) = Insertion::plan(bytes, &look, &Limits::default()) else { return };
+    if packet.grow_front(place.growth()).is_ok() {
+        place.apply(packet.bytes_mut(), &PdmOption::default());
+    }
+}
+
+/// Looks at `packet` and takes its option out.
+pub fn strip(packet: &mut impl Packet) {
+    let bytes = packet.bytes();
+    let Ok(look) = look(bytes, bytes.len(), IP) else { return };
+    if let Ok(Some(at)) = look.pdm {
+        let octets = pdm::strip(packet.bytes_mut(), &look, &at);
+        packet.shrink_front(octets);
+    }
+}
+
+/// The lookup alone, in the stages of the packet path: hash, ask for buckets, ask for entries, find. Returns how many
+/// flows there were.
+pub fn look_up(shard: &mut Shard<'_>, keys: &[Key; BURST]) -> usize {
+    let hashes = keys.each_ref().map(|key| shard.hash(key));
+    for hash in hashes {
+        shard.prefetch_bucket(hash);
+    }
+    for hash in hashes {
+        black_box(shard.prefetch_flow(hash));
+    }
+    let find = |(hash, key)| black_box(shard.find(hash, key, Instant::default())).is_some();
+    hashes.into_iter().zip(keys).map(find).filter(|&found| found).count()
+}
