@@ -9,7 +9,7 @@ use arrayvec::ArrayVec;
 use flow::{Instant, Side};
 use stats::{Drop, Leg};
 
-use crate::engine::{Arrival, Engine, Pair, Stage};
+use crate::engine::{Arrival, Coming, Engine, Pair, Stage};
 use crate::handover::{Finished, Handed, Mailbox, WorkerId};
 use crate::owners::Owners;
 use crate::profile::{Profile, Profiled, Unprofiled};
@@ -190,7 +190,8 @@ where
         self.end(Leg::Receive);
         let way = &self.ways[index];
         let mut stage = Stage::new();
-        self.engine.look(&burst, Arrival::Port(way.from), &way.pair, received, &mut stage);
+        let coming = Coming { arrival: Arrival::Port(way.from), pair: way.pair.id, received };
+        self.engine.look(&burst, &coming, &mut stage);
         if way.owners.only() != Some(self.mailbox.me()) {
             self.hand_over(index, &mut burst, &mut stage, received);
         }

@@ -234,7 +234,7 @@ impl Entry {
     }
 
     /// Notes what the option of a packet that arrived tells: `answer`, and what its number `psn` says.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn account(&mut self, psn: Psn, answer: &Answer) -> Progress {
         let progress = self.seen.note(psn);
         self.account.told(progress, answer);

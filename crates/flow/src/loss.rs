@@ -52,7 +52,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// Notes that `psn` arrived.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn note(&mut self, psn: Psn) -> Progress {
         if self.window == 0 {
             self.start(psn);

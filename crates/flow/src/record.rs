@@ -1,6 +1,5 @@
 //! What a flow has been through, for those who look at single flows: packets, loss, delays.
 
-use pdm::Attos;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::measure::Answer;
@@ -72,7 +71,7 @@ impl Account {
     }
 
     /// A packet arrived whose option told this.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn told(&mut self, progress: Progress, answer: &Answer) {
         self.arrived();
         match progress {
@@ -81,11 +80,11 @@ impl Account {
             Progress::Reordered { taken_back: false } | Progress::Duplicate | Progress::Restart => {}
         }
         match answer {
-            Answer::Measured { server, network, .. } => {
-                self.network_rtt.note(*network);
-                self.server_delay.note(*server);
+            Answer::Measured { server_ns, network_ns, .. } => {
+                self.network_rtt.note(*network_ns);
+                self.server_delay.note(*server_ns);
             }
-            Answer::Uncertain { server, .. } => self.server_delay.note(*server),
+            Answer::Uncertain { server_ns, .. } => self.server_delay.note(*server_ns),
             Answer::None | Answer::NeverSent | Answer::Forgotten | Answer::Nonsense => {}
         }
     }
@@ -106,10 +105,10 @@ const STEP_BITS: u32 = 6;
 const SMOOTHING_BITS: u32 = 3;
 
 impl Course {
-    #[inline]
-    fn note(&mut self, delay: Attos) {
+    #[inline(always)]
+    fn note(&mut self, delay_ns: u64) {
         // At least one step: none is what tells that there was no sample.
-        let sample = u32::try_from(delay.nanos() >> STEP_BITS).unwrap_or(u32::MAX).max(1);
+        let sample = u32::try_from(delay_ns >> STEP_BITS).unwrap_or(u32::MAX).max(1);
         self.recent = match (self.longest, sample.checked_sub(self.recent)) {
             (0, _) => sample,
             (_, Some(more)) => self.recent + (more >> SMOOTHING_BITS),
@@ -172,13 +171,9 @@ pub(crate) fn record(
 mod tests {
     use super::*;
 
-    fn nanos(nanos: u64) -> Attos {
-        Attos::new(u128::from(nanos) * 1_000_000_000)
-    }
-
     fn after(samples: &[u64]) -> Option<Delay> {
         let mut course = Course::default();
-        samples.iter().for_each(|&sample| course.note(nanos(sample)));
+        samples.iter().for_each(|&sample| course.note(sample));
         course.delay()
     }
 

@@ -51,8 +51,6 @@ const SMALLEST_HEADER: usize = 8;
 const MOBILITY_ROUTING: u8 = 2;
 /// The end of a packet lies before this, or it is malformed: offsets have 32 bits.
 const LONGEST: usize = u32::MAX as usize;
-/// [`PDM_ALONE`], as [`PdmAt`] has it.
-const PDM_ALONE_LEN: u16 = PDM_ALONE as u16;
 /// The first octet of a multicast address.
 const MULTICAST: u8 = 0xff;
 /// The UDP port of ESP in UDP (RFC 3948).
@@ -210,14 +208,15 @@ impl Look {
         };
         let mut upper = first;
         if look.protocol == protocol::DESTINATION_OPTIONS {
-            look.protocol = option::next_after_alone(frame.get(first..)?.first_chunk()?)?;
+            let alone = frame.get(first..)?.first_chunk::<PDM_ALONE>()?;
+            look.protocol = option::next_after_alone(alone)?;
             upper += PDM_ALONE;
             let header = Offset::new(first);
             (look.upper, look.names_upper, look.options) = (Offset::new(upper), header, Some(header));
             look.pdm = Ok(Some(PdmAt {
                 option: Offset::new(first + FIRST_OPTION),
                 header,
-                header_len: PDM_ALONE_LEN,
+                header_len: header_len(alone),
                 named_at: Offset::new(named_at),
             }));
         }

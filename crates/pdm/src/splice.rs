@@ -49,35 +49,41 @@ impl Splice {
     }
 }
 
-/// Octets that [`move_front`] moves at once, from its start and from its end.
-const HEAD: usize = 48;
-const TAIL: usize = 16;
+/// Octets that [`move_front`] moves at once.
+const PIECE: usize = 16;
+
+/// Pieces without the last one, which may overlap with them.
+const PIECES: usize = 3;
 
 /// Moves `len` octets of `buffer` from offset `from` to offset `to`.
 ///
-/// Ethernet's header with up to two tags and IPv6's have 54 to 62 octets. They are moved as two pieces of fixed size, which
-/// may overlap, in registers: a copy of any other length has to be asked of the C library.
+/// Ethernet's header with up to two tags and IPv6's have 54 to 62 octets. They are moved as four pieces of fixed size, in
+/// registers: a copy of any other length has to be asked of the C library.
 #[inline(always)]
 fn move_front(buffer: &mut [u8], from: usize, to: usize, len: usize) {
-    if (HEAD..=HEAD + TAIL).contains(&len) {
-        let last = len - TAIL;
-        let (head, tail) = (*octets::<HEAD>(buffer, from), *octets::<TAIL>(buffer, from + last));
-        *octets(buffer, to) = head;
-        *octets(buffer, to + last) = tail;
+    if (PIECES * PIECE..=(PIECES + 1) * PIECE).contains(&len) {
+        let last = len - PIECE;
+        let source = &buffer[from..from + len];
+        let [first, second, third, fourth] = [0, PIECE, 2 * PIECE, last].map(|at| piece(&source[at..]));
+        let target = &mut buffer[to..to + len];
+        for (at, piece) in [(0, first), (PIECE, second), (2 * PIECE, third), (last, fourth)] {
+            target[at..at + PIECE].copy_from_slice(&piece.to_ne_bytes());
+        }
     } else {
         buffer.copy_within(from..from + len, to);
     }
 }
 
-/// `N` octets of `buffer` from offset `at` on.
-#[inline]
-#[expect(clippy::expect_used, reason = "a slice of N octets is an array of as many")]
-fn octets<const N: usize>(buffer: &mut [u8], at: usize) -> &mut [u8; N] {
-    (&mut buffer[at..at + N]).try_into().expect("as long as it is")
+/// The first [`PIECE`] octets, in a register.
+#[inline(always)]
+fn piece(octets: &[u8]) -> u128 {
+    octets.first_chunk().map_or(0, |piece| u128::from_ne_bytes(*piece))
 }
 
 /// The payload length field of the fixed header at `ip`.
 #[inline]
+#[expect(clippy::expect_used, reason = "a slice of two octets is an array of as many")]
 fn payload_length(packet: &mut [u8], ip: usize) -> &mut [u8; 2] {
-    octets(packet, ip + PAYLOAD_LENGTH)
+    let field = ip + PAYLOAD_LENGTH;
+    (&mut packet[field..field + 2]).try_into().expect("as long as it is")
 }

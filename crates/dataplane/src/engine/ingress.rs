@@ -1,7 +1,7 @@
 //! From the wire to the hosts.
 
 use flow::{Answer, Progress, Reception};
-use pdm::{Attos, Look, PdmAt, PdmOption, Skip};
+use pdm::{Look, PdmAt, PdmOption, Skip};
 use stats::Metric;
 
 use super::{Done, Engine, Moment, Selected};
@@ -84,29 +84,28 @@ impl Engine<'_> {
             Answer::NeverSent => counters.never_sent.add(1),
             Answer::Forgotten => counters.forgotten.add(1),
             Answer::Nonsense => counters.nonsense.add(1),
-            Answer::Uncertain { total, server } => {
+            Answer::Uncertain { total_ns, server_ns } => {
                 counters.uncertain.add(1);
-                self.record(selected, total, server, None);
+                self.record(selected, total_ns, server_ns, None);
             }
-            Answer::Measured { total, server, network } => {
-                self.record(selected, total, server, Some(network));
+            Answer::Measured { total_ns, server_ns, network_ns } => {
+                self.record(selected, total_ns, server_ns, Some(network_ns));
             }
         }
     }
 
     /// Records an answer: for its rule and, if that is wanted, for the prefix that it came from.
     #[inline(always)]
-    fn record(&mut self, selected: &Selected, total: Attos, server: Attos, network: Option<Attos>) {
-        let rule = selected.selection.rule;
-        let (server, network) = (server.nanos(), network.map(Attos::nanos));
-        self.recorders.record(rule, Metric::TotalRtt, total.nanos());
-        self.recorders.record(rule, Metric::ServerDelay, server);
-        if let Some(network) = network {
-            self.recorders.record(rule, Metric::NetworkRtt, network);
+    fn record(&mut self, selected: &Selected, total_ns: u64, server_ns: u64, network_ns: Option<u64>) {
+        let rule = selected.rule();
+        self.recorders.record(rule, Metric::TotalRtt, total_ns);
+        self.recorders.record(rule, Metric::ServerDelay, server_ns);
+        if let Some(nanos) = network_ns {
+            self.recorders.record(rule, Metric::NetworkRtt, nanos);
         }
         if let Some(prefixes) = &mut self.prefixes {
             let slot = prefixes.slot(selected.key.remote());
-            self.recorders.record_remote(slot, server, network);
+            self.recorders.record_remote(slot, server_ns, network_ns);
         }
     }
 }

@@ -34,6 +34,13 @@ pub struct Pair {
     pub limits: Limits,
 }
 
+/// Where a burst comes from, and when.
+pub(crate) struct Coming {
+    pub(crate) arrival: Arrival,
+    pub(crate) pair: PairId,
+    pub(crate) received: Instant,
+}
+
 /// What became of a packet that was not left alone.
 enum Done {
     Inserted,
@@ -123,7 +130,7 @@ impl<'m> Engine<'m> {
         clock: &impl Clock,
     ) {
         let mut stage = Stage::new();
-        self.look(burst, arrival, pair, received, &mut stage);
+        self.look(burst, &Coming { arrival, pair: pair.id, received }, &mut stage);
         self.find(&mut stage);
         self.rewrite(burst, &stage, pair, received, clock);
     }
@@ -131,17 +138,10 @@ impl<'m> Engine<'m> {
     /// Looks at each packet of `burst`, as [`Engine::process`] has it, and changes none. What the rules select goes into
     /// `stage`, and its flow's place in the table is asked for; all else is counted.
     #[inline]
-    pub(crate) fn look<P: Packet>(
-        &self,
-        burst: &[P],
-        arrival: Arrival,
-        pair: &Pair,
-        received: Instant,
-        stage: &mut Stage,
-    ) {
+    pub(crate) fn look<P: Packet>(&self, burst: &[P], coming: &Coming, stage: &mut Stage) {
         let mut not_selected = 0;
         for (place, packet) in burst.iter().enumerate() {
-            match self.look_at(place, packet, arrival, pair, received, stage) {
+            match self.look_at(place, packet, coming, stage) {
                 Ok(()) => {}
                 Err(Skip::NotSelected) => not_selected += 1,
                 Err(skip) => self.counters.skipped[skip.index()].add(1),
@@ -162,15 +162,13 @@ impl<'m> Engine<'m> {
         &self,
         place: usize,
         packet: &P,
-        arrival: Arrival,
-        pair: &Pair,
-        now: Instant,
+        coming: &Coming,
         stage: &mut Stage,
     ) -> Result<(), Skip> {
         let (frame, ip) = (packet.bytes(), packet.network_offset()?);
         match Look::glance(frame, packet.wire_len(), ip) {
-            Some(look) => self.select(place, frame, look, arrival, pair, now, stage),
-            None => self.look_closely(place, packet, ip, arrival, pair, now, stage),
+            Some(look) => self.select(place, frame, look, coming, stage),
+            None => self.look_closely(place, packet, ip, coming, stage),
         }
     }
 
@@ -181,14 +179,12 @@ impl<'m> Engine<'m> {
         place: usize,
         packet: &P,
         ip: usize,
-        arrival: Arrival,
-        pair: &Pair,
-        now: Instant,
+        coming: &Coming,
         stage: &mut Stage,
     ) -> Result<(), Skip> {
         let frame = packet.bytes();
         let look = pdm::look(frame, packet.wire_len(), ip)?;
-        self.select(place, frame, look, arrival, pair, now, stage)
+        self.select(place, frame, look, coming, stage)
     }
 
     /// Asks the rules about a packet.
@@ -198,14 +194,12 @@ impl<'m> Engine<'m> {
         place: usize,
         frame: &[u8],
         look: Look,
-        arrival: Arrival,
-        pair: &Pair,
-        now: Instant,
+        coming: &Coming,
         stage: &mut Stage,
     ) -> Result<(), Skip> {
-        for &side in sides(arrival) {
-            let key = Key::of(frame, &look, side, pair.id);
-            if let Some(selection) = self.rules.select(&key, &look, now) {
+        for &side in sides(coming.arrival) {
+            let key = Key::of(frame, &look, side, coming.pair);
+            if let Some(selection) = self.rules.select(&key, &look, coming.received) {
                 stage.push(Selected::new(place, side, key, look, selection));
                 return Ok(());
             }
