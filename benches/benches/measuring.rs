@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 
 use dpdk::{Pool, Port, PortConfig};
 use flow::Side;
-use pdmline_benches::{Cost, Machine, Run, Sink, Source, in_flight, run, way, write_capture};
+use pdmline_benches::{Cost, Machine, Run, Sink, Source, run, way, write_capture};
 use serde::Serialize;
 
 /// Flows of each case.
@@ -29,7 +29,7 @@ struct Case {
     flows: u32,
     #[serde(flatten)]
     cost: Cost,
-    /// Of the answers to packets that left while measuring was on, the share that gave a sample.
+    /// Of the answers that came while measuring was on, the share that gave a sample.
     sampled: Option<f64>,
 }
 
@@ -61,7 +61,7 @@ fn inserting(machine: &Machine, pool: &Pool<'_>, flows: u32) -> Case {
     };
     let host = open(&format!("net_pcap0,rx_pcap={},infinite_rx=1", capture.display()));
     let wire = open("net_null0");
-    let run = run(machine, flows, 0, vec![way(Side::Host, host.rx, wire.tx)]);
+    let run = run(machine, flows, vec![way(Side::Host, host.rx, wire.tx)]);
     Case { name: "inserting", flows, cost: run.switching.cost(), sampled: None }
 }
 
@@ -71,7 +71,7 @@ fn measuring(machine: &Machine, pool: &Pool<'_>, flows: u32) -> Case {
         way(Side::Host, Source::hosts(pool, flows), Sink::default()),
         way(Side::Wire, Source::peers(pool, flows), Sink::default()),
     ];
-    let Run { switching, samples } = run(machine, flows, in_flight(flows).into(), ways);
+    let Run { switching, samples } = run(machine, flows, ways);
     let sampled = samples as f64 / switching.answers as f64;
     assert!((0.99..=1.01).contains(&sampled), "{samples} samples from {} answers", switching.answers);
     Case { name: "measuring", flows, cost: switching.cost(), sampled: Some(sampled) }

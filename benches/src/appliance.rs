@@ -38,12 +38,11 @@ pub fn way<R, T>(from: Side, receive: R, transmit: T) -> Way<R, T> {
     Way::alone(Pair { id: PairId::default(), limits: Limits::default() }, from, receive, transmit)
 }
 
-/// Lets a worker with `flows` flows in its table serve `ways`, and switches measuring on and off meanwhile. Of the packets
-/// that leave `in_flight` wait for their answers.
+/// Lets a worker with `flows` flows in its table serve `ways`, and switches measuring on and off meanwhile.
 ///
 /// # Panics
 /// If the clock is unfit.
-pub fn run<R, T>(machine: &Machine, flows: u32, in_flight: u64, ways: Vec<Way<R, T>>) -> Run
+pub fn run<R, T>(machine: &Machine, flows: u32, ways: Vec<Way<R, T>>) -> Run
 where
     R: Receive + Send,
     T: Transmit<Packet = R::Packet> + Send,
@@ -61,7 +60,7 @@ where
     let mut control = Control::new(calibrator, core, listening.flows);
     machine.eal.scope(|scope| {
         let launched = scope.launch(Machine::WORKER, move || {
-            let switching = Switching::of(&mut worker, &clock, in_flight);
+            let switching = Switching::of(&mut worker, &clock);
             (switching, worker.into_engine())
         });
         let launched = launched.expect("the core is free");

@@ -24,7 +24,7 @@ mod traffic;
 pub use appliance::{Run, run, way};
 pub use machine::Machine;
 pub use switching::{Cost, Switching};
-pub use traffic::{Sink, Source, in_flight, write_capture};
+pub use traffic::{Sink, Source, write_capture};
 
 use flow::{Instant, Key, KeyHasher, PairId, PsnStart, Settings, Shard, Side, TickRate};
 use memmap2::{Advice, MmapMut};

@@ -4,14 +4,14 @@ use std::hint::black_box;
 
 use dataplane::{BURST, Packet};
 use flow::{Instant, Key, Shard};
-use pdm::{Insertion, Limits, PdmOption, look};
+use pdm::{Insertion, Limits, Look, PdmOption};
 
 use crate::IP;
 
 /// Looks at `packet` and puts an option in.
 pub fn insert(packet: &mut impl Packet) {
     let bytes = packet.bytes();
-    let Ok(look) = look(bytes, bytes.len(), IP) else { return };
+    let Some(look) = Look::glance(bytes, bytes.len(), IP) else { return };
     let Ok(place) = Insertion::plan(bytes, &look, &Limits::default()) else { return };
     if packet.grow_front(place.growth()).is_ok() {
         place.apply(packet.bytes_mut(), &PdmOption::default());
@@ -21,7 +21,7 @@ pub fn insert(packet: &mut impl Packet) {
 /// Looks at `packet` and takes its option out.
 pub fn strip(packet: &mut impl Packet) {
     let bytes = packet.bytes();
-    let Ok(look) = look(bytes, bytes.len(), IP) else { return };
+    let Some(look) = Look::glance(bytes, bytes.len(), IP) else { return };
     if let Ok(Some(at)) = look.pdm {
         let octets = pdm::strip(packet.bytes_mut(), &look, &at);
         packet.shrink_front(octets);
@@ -35,9 +35,12 @@ pub fn look_up(shard: &mut Shard<'_>, keys: &[Key; BURST]) -> usize {
     for hash in hashes {
         shard.prefetch_bucket(hash);
     }
-    for hash in hashes {
-        black_box(shard.prefetch_flow(hash));
-    }
-    let find = |(hash, key)| black_box(shard.find(hash, key, Instant::default())).is_some();
-    hashes.into_iter().zip(keys).map(find).filter(|&found| found).count()
+    let likely = hashes.map(|hash| shard.prefetch_flow(hash));
+    let now = Instant::default();
+    let found = likely.into_iter().zip(hashes).zip(keys).map(|((likely, hash), key)| {
+        black_box(
+            likely.and_then(|flow| shard.confirm(flow, key, now)).or_else(|| shard.find(hash, key, now)),
+        )
+    });
+    found.flatten().count()
 }

@@ -32,7 +32,7 @@ struct Pair {
 #[derive(Debug, Clone)]
 pub struct Switching {
     pairs: Vec<Pair>,
-    /// Packets that were answered with measuring on, and had left with it on.
+    /// Options that were read with measuring on.
     pub answers: u64,
 }
 
@@ -49,8 +49,7 @@ pub struct Cost {
 
 impl Switching {
     /// Lets `worker` go round, first with measuring on until caches are warm, and then with and without in turn.
-    /// `in_flight` packets wait for their answers meanwhile.
-    pub fn of<R, T>(worker: &mut Worker<'_, R, T, TscClock>, clock: &TscClock, in_flight: u64) -> Self
+    pub fn of<R, T>(worker: &mut Worker<'_, R, T, TscClock>, clock: &TscClock) -> Self
     where
         R: Receive,
         T: Transmit<Packet = R::Packet>,
@@ -62,7 +61,7 @@ impl Switching {
             let off = window(worker, clock, false);
             let before = answered(worker);
             let on = window(worker, clock, true);
-            answers += (answered(worker) - before).saturating_sub(in_flight);
+            answers += answered(worker) - before;
             pairs.push(Pair { on, off });
         }
         Self { pairs, answers }

@@ -101,8 +101,7 @@ impl<'a> Receive for Source<'a> {
 }
 
 /// Packets that are not answered yet once the peers of `flows` flows have begun to answer.
-#[must_use]
-pub const fn in_flight(flows: u32) -> u32 {
+const fn in_flight(flows: u32) -> u32 {
     flows / 2
 }
 
