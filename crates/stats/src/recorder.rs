@@ -13,33 +13,45 @@ const fn bits(nanos: u64) -> u32 {
 }
 
 /// What there are few of: 18 KiB.
-pub(crate) type RuleRecorder = Recorder<2>;
+pub(crate) type RuleRecorder = Recorder<2, { places(2) }>;
 
 /// What there are many of: 2.5 KiB.
-pub(crate) type PrefixRecorder = Recorder<1>;
+pub(crate) type PrefixRecorder = Recorder<1, { places(1) }>;
 
-/// A histogram of so many significant digits.
+/// A histogram of so many significant digits, and the places that those make. They lie in the recorder itself: a sample
+/// touches nothing on its way there.
 #[derive(Debug, Clone)]
-pub(crate) struct Recorder<const DIGITS: u8> {
-    counts: Box<[u32]>,
+pub(crate) struct Recorder<const DIGITS: u8, const PLACES: usize> {
+    counts: [u32; PLACES],
 }
 
-impl<const DIGITS: u8> Recorder<DIGITS> {
-    /// Bits of a value that so many decimal digits need, for its place to be under 1 in 10^`DIGITS` wide.
-    const KEPT_BITS: u32 = bits(2 * 10_u64.pow(DIGITS as u32) - 1);
+/// Bits of a value that so many decimal digits need, for its place to be under 1 in 10^`digits` wide.
+const fn kept_bits(digits: u8) -> u32 {
+    bits(2 * 10_u64.pow(digits as u32) - 1)
+}
 
-    /// How many places there are.
-    const PLACES: usize = Self::index(LONGEST_NANOS) + 1;
+/// Where `nanos`, at most [`LONGEST_NANOS`], is counted: values of the same leading bits, `kept` of them, share a place.
+#[expect(clippy::cast_possible_truncation, reason = "the shift leaves as many bits as are kept")]
+const fn place(nanos: u64, kept: u32) -> usize {
+    let dropped = bits(nanos).saturating_sub(kept);
+    ((dropped as usize) << (kept - 1)) + (nanos >> dropped) as usize
+}
+
+/// How many places there are for values of so many digits.
+const fn places(digits: u8) -> usize {
+    place(LONGEST_NANOS, kept_bits(digits)) + 1
+}
+
+impl<const DIGITS: u8, const PLACES: usize> Recorder<DIGITS, PLACES> {
+    const KEPT_BITS: u32 = kept_bits(DIGITS);
 
     pub(crate) fn new() -> Self {
-        Self { counts: vec![0; Self::PLACES].into_boxed_slice() }
+        Self { counts: [0; PLACES] }
     }
 
-    /// Where `nanos`, at most [`LONGEST_NANOS`], is counted: values of the same leading bits share a place.
-    #[expect(clippy::cast_possible_truncation, reason = "the shift leaves KEPT_BITS bits")]
+    /// Where `nanos`, at most [`LONGEST_NANOS`], is counted.
     const fn index(nanos: u64) -> usize {
-        let dropped = bits(nanos).saturating_sub(Self::KEPT_BITS);
-        ((dropped as usize) << (Self::KEPT_BITS - 1)) + (nanos >> dropped) as usize
+        place(nanos, Self::KEPT_BITS)
     }
 
     /// The smallest value that is counted at `index`.
@@ -87,11 +99,11 @@ impl<const DIGITS: u8> Recorder<DIGITS> {
 mod tests {
     use super::*;
 
-    fn every_place_is_found_again<const DIGITS: u8>() {
+    fn every_place_is_found_again<const DIGITS: u8, const PLACES: usize>() {
         let widest = 10_u64.pow(DIGITS.into());
-        for place in 0..Recorder::<DIGITS>::PLACES {
-            let [smallest, next] = [place, place + 1].map(Recorder::<DIGITS>::value);
-            assert_eq!(Recorder::<DIGITS>::index(smallest), place);
+        for place in 0..PLACES {
+            let [smallest, next] = [place, place + 1].map(Recorder::<DIGITS, PLACES>::value);
+            assert_eq!(Recorder::<DIGITS, PLACES>::index(smallest), place);
             let width = next - smallest;
             assert!(width == 1 || width * widest <= smallest, "{place}");
         }
@@ -99,14 +111,14 @@ mod tests {
 
     #[test]
     fn every_place_is_found_again_and_none_is_wider_than_its_digits_allow() {
-        every_place_is_found_again::<1>();
-        every_place_is_found_again::<2>();
+        every_place_is_found_again::<1, { places(1) }>();
+        every_place_is_found_again::<2, { places(2) }>();
     }
 
-    fn it_is_the_crates_own_layout<const DIGITS: u8>() {
-        let mut theirs = Recorder::<DIGITS>::empty_histogram();
+    fn it_is_the_crates_own_layout<const DIGITS: u8, const PLACES: usize>() {
+        let mut theirs = Recorder::<DIGITS, PLACES>::empty_histogram();
         for nanos in (1..3_000).chain([65_535, 65_536, 1_000_000, 123_456_789, LONGEST_NANOS]) {
-            let ours = Recorder::<DIGITS>::value(Recorder::<DIGITS>::index(nanos));
+            let ours = Recorder::<DIGITS, PLACES>::value(Recorder::<DIGITS, PLACES>::index(nanos));
             assert_eq!(theirs.lowest_equivalent(nanos), ours, "{nanos}");
             theirs.record(nanos).unwrap();
         }
@@ -114,8 +126,8 @@ mod tests {
 
     #[test]
     fn the_layout_is_the_crates_own() {
-        it_is_the_crates_own_layout::<1>();
-        it_is_the_crates_own_layout::<2>();
+        it_is_the_crates_own_layout::<1, { places(1) }>();
+        it_is_the_crates_own_layout::<2, { places(2) }>();
     }
 
     #[test]

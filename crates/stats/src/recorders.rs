@@ -29,14 +29,14 @@ impl Recorders {
     /// else here does.
     #[must_use]
     pub fn new(rules: usize) -> Self {
-        let by_metric = |_| std::array::from_fn(|_| RuleRecorder::new());
-        Self { by_rule: (0..=rules).map(by_metric).collect(), by_slot: Box::default() }
+        let by_metric: ByMetric = std::array::from_fn(|_| RuleRecorder::new());
+        Self { by_rule: vec![by_metric; rules + 1].into_boxed_slice(), by_slot: Box::default() }
     }
 
     /// The same set with histograms for every [`Slot`]: 5 MiB.
     #[must_use]
     pub fn with_prefixes(self) -> Self {
-        Self { by_slot: (0..Slot::COUNT).map(|_| SlotRecorder::new()).collect(), ..self }
+        Self { by_slot: vec![SlotRecorder::new(); Slot::COUNT].into_boxed_slice(), ..self }
     }
 
     /// Counts `nanos` nanoseconds of `metric` once for `rule`.
