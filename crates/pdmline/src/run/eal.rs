@@ -200,7 +200,7 @@ mod tests {
         let second_pair = ("net_null2", "net_null3", 0);
         let pci_pair = ("0000:03:00.0", "0000:03:00.1,a=b", 2);
         let one = "--lcores=0@(0),1@1 --main-lcore=0";
-        let table: [(&[_], bool, &[u32], &str, String); 10] = [
+        let table: [(&[_], bool, &[u32], &str, String); 13] = [
             (&[virtual_pair], true, &[0, 1], "", format!("{one} --in-memory --no-pci")),
             (
                 &[virtual_pair],
