@@ -128,7 +128,8 @@ fn in_image(release: &str) -> Result<u32> {
     command.arg(format!("--env=CARGO_TARGET_DIR={}", target(release).display()));
     command.arg(format!("--env=PATH={}/bin:/usr/sbin:/usr/bin:/sbin:/bin", rust.display()));
     command.arg(format!("--workdir={}", workspace().display())).arg(format!("pdmline-dpdk:{release}"));
-    command.arg("cargo").args(TESTS).arg("--offline");
+    // Docker would pass on two streams, each at its own pace, and the table needs them in order.
+    command.args(["sh", "-c", r#"exec "$@" 2>&1"#, "sh", "cargo"]).args(TESTS).arg("--offline");
     summarize(command)
 }
 
