@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What `build` and `image` share.
 
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")

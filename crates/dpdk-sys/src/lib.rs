@@ -14,6 +14,7 @@
     non_camel_case_types,
     non_snake_case,
     non_upper_case_globals,
+    unnecessary_transmutes,
     unreachable_pub,
     unsafe_code,
     unsafe_op_in_unsafe_fn,

@@ -14,7 +14,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sched::{sched_getaffinity, sched_setaffinity};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::unistd::{Pid, dup, dup2_stderr, dup2_stdout};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, dup, dup2_stderr, dup2_stdout, fork};
 
 use crate::error::{Error, last_error};
 use crate::{Version, log};
@@ -68,11 +69,11 @@ impl Eal {
             sched_getaffinity(Pid::from_raw(0)).map_err(Error::system("read this thread's cores"))?;
         let outputs = Outputs::take().map_err(Error::system("set standard output aside"))?;
         log::take_over(if wanted { outputs.stderr.try_clone().ok() } else { None });
-        let (started, complaints) = log::hear(|| start(&kept));
+        let (started, complaints) = log::hear(|| Ok(are_taken(&kept)? && start(&kept)));
         let printed = outputs.give_back();
         sched_setaffinity(Pid::from_raw(0), &affinity)
             .map_err(Error::system("restore this thread's cores"))?;
-        if started {
+        if started.map_err(Error::system("have a process of its own check EAL's arguments"))? {
             return Ok(Self { _arguments: kept, _stays_here: PhantomData });
         }
         let reason = last_error();
@@ -134,6 +135,26 @@ pub(crate) fn c_string(text: &str) -> Result<CString, Error> {
     CString::new(text).map_err(|_| Error::ZeroOctet(text.replace('\0', "\\0")))
 }
 
+/// Whether EAL takes its arguments. From 25.11 on it ends the process where it does not, so another one asks: with `--help`
+/// among them EAL looks at all, prints and ends.
+fn are_taken(arguments: &[CString]) -> Result<bool, Errno> {
+    if (dpdk_sys::RTE_VER_YEAR, dpdk_sys::RTE_VER_MONTH) < (25, 11) {
+        return Ok(true); // it says so when it starts
+    }
+    // SAFETY: the child needs only what the C library keeps whole across a fork (memory, streams), and this thread's log.
+    match unsafe { fork() }? {
+        ForkResult::Parent { child } => Ok(waitpid(child, None)? == WaitStatus::Exited(child, 0)),
+        ForkResult::Child => {
+            log::show(dup(std::io::stderr()).ok());
+            let mut asking = arguments.to_vec();
+            asking.insert(1, c"--help".to_owned());
+            start(&asking);
+            // SAFETY: ends this copy of the process without running what the original has yet to run at its end.
+            unsafe { libc::_exit(1) }
+        }
+    }
+}
+
 /// Calls EAL's start, and says whether it did.
 fn start(arguments: &[CString]) -> bool {
     let mut pointers: Vec<*mut c_char> =
@@ -145,7 +166,8 @@ fn start(arguments: &[CString]) -> bool {
     unsafe { dpdk_sys::rte_eal_init(count, pointers.as_mut_ptr()) >= 0 }
 }
 
-/// Standard output and error, set aside while EAL starts: it prints its usage text and what getopt says, to both.
+/// Standard output and error, set aside while EAL starts: it prints its usage text and what getopt says, to both, and so
+/// does the process that asks whether it takes its arguments.
 struct Outputs {
     stdout: OwnedFd,
     stderr: OwnedFd,
@@ -162,14 +184,18 @@ impl Outputs {
         Ok(taken)
     }
 
-    /// Puts both back, and returns what getopt complained of meanwhile: the rest is the usage text.
+    /// Puts both back, and returns what getopt, or its like in newer releases, complained of meanwhile: the rest is the
+    /// usage text.
     fn give_back(mut self) -> String {
         flush();
         // Neither fails while both ends are open, and nobody could be told.
         let _ = dup2_stdout(&self.stdout).and(dup2_stderr(&self.stderr));
         let mut text = String::new();
         drop(self.printed.rewind().and_then(|()| self.printed.read_to_string(&mut text)));
-        text.lines().find_map(|line| line.strip_prefix("pdmline: ")).unwrap_or_default().to_owned()
+        let mut complaints = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("pdmline: ").or(line.strip_prefix("ARGPARSE: ")));
+        complaints.next().unwrap_or_default().to_owned()
     }
 }
 

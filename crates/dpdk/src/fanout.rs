@@ -4,7 +4,8 @@
 //! that. Groups belong to a network namespace, and one lives on one interface. So when the process ids and interface
 //! numbers of two processes happen to give the same name, for example neighbours on neighbouring interfaces, the
 //! kernel refuses the second (`EINVAL`, "could not set PACKET_FANOUT"), and its port does not come up. Trying again
-//! gives the same name, unless under another process id.
+//! gives the same name, unless under another process id. From 25.03 on the driver does so only for several queues; which
+//! process id it has does not matter to one that has one queue, so nothing here depends on that.
 //!
 //! [`settle`] finds such a process id before EAL starts. It joins, exactly as the driver will, the groups of all
 //! interfaces at once: whoever comes first has them, the kernel is the lock, nothing is left to chance afterwards.

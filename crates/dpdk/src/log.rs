@@ -26,12 +26,17 @@ fn log() -> MutexGuard<'static, Log> {
 
 /// Takes over EAL's log, once and before EAL starts, and copies all of it to `shown`.
 pub(crate) fn take_over(shown: Option<OwnedFd>) {
-    log().shown = shown.map(File::from);
+    show(shown);
     let functions =
         dpdk_sys::cookie_io_functions_t { read: None, write: Some(write), seek: None, close: None };
     // SAFETY: the mode is a C string and the functions live as long as the program. The stream is never closed, since
     // EAL's threads may write to it until the process ends. EAL falls back to its own if it is null.
     unsafe { dpdk_sys::rte_openlog_stream(dpdk_sys::fopencookie(ptr::null_mut(), c"w".as_ptr(), functions)) };
+}
+
+/// Copies all of EAL's log to `shown` from now on, and to nowhere else.
+pub(crate) fn show(shown: Option<OwnedFd>) {
+    log().shown = shown.map(File::from);
 }
 
 /// Runs one step and returns what EAL and the drivers complained of meanwhile.

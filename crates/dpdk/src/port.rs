@@ -30,7 +30,8 @@ impl Default for PortConfig {
 }
 
 /// What was counted since the port was opened, by the driver but for the last number. Not every driver counts all of
-/// it: net_af_packet knows of no `imissed`, and takes a frame that a full send ring drops for sent.
+/// it: net_af_packet knows of no `imissed` (whose newer releases call the last number so), and takes a frame that a full
+/// send ring drops for sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
     /// Packets received.
@@ -136,7 +137,7 @@ impl<'eal> Port<'eal> {
         // SAFETY: the port runs, and the structure is ours to be written.
         self.device.try_to("count", |id| unsafe { dpdk_sys::rte_eth_stats_get(id, &raw mut stats) })?;
         let rte_eth_stats { ipackets, opackets, imissed, ierrors, oerrors, rx_nombuf, .. } = stats;
-        let kernel_dropped = self.kernel_drops.count()?;
+        let (imissed, kernel_dropped) = self.kernel_drops.part(imissed)?;
         Ok(Stats { ipackets, opackets, imissed, ierrors, oerrors, rx_nombuf, kernel_dropped })
     }
 

@@ -25,6 +25,9 @@ const STATIC: &[&str] = &[
 /// The program that [`STATIC`] makes, in its target folder.
 const STATIC_PROGRAM: &str = "x86_64-unknown-linux-gnu/debug/pdmline";
 
+/// Names the DPDK to build with by its folder, as `dpdk-sys` has it. Without it, it is the machine's.
+const SETTING: &str = "PDMLINE_DPDK";
+
 /// The exit status of `dpdk-build/build` where the source cannot be had.
 const NO_SOURCE: i32 = 3;
 
@@ -50,6 +53,11 @@ impl Release {
             Self::All => &["22.11", "24.11", "25.11"],
         }
     }
+}
+
+/// The folder of the DPDK that the user chose to build with, if it is not the machine's.
+pub(crate) fn chosen() -> Option<PathBuf> {
+    std::env::var_os(SETTING).map(|folder| workspace().join(folder))
 }
 
 /// Runs the tests that concern DPDK against `releases`, and ends with a line for each way they passed.
@@ -84,7 +92,7 @@ fn build(release: &str) -> Result<bool> {
 fn from_source(release: &str, how: &[&str]) -> Result<u32> {
     let mut command = cargo();
     command.args(TESTS).args(how).env("CARGO_TARGET_DIR", target(release));
-    command.env("PDMLINE_DPDK", workspace().join("target/dpdk").join(release));
+    command.env(SETTING, workspace().join("target/dpdk").join(release));
     summarize(command)
 }
 
@@ -120,7 +128,8 @@ fn in_image(release: &str) -> Result<u32> {
     command.arg(format!("--env=CARGO_TARGET_DIR={}", target(release).display()));
     command.arg(format!("--env=PATH={}/bin:/usr/sbin:/usr/bin:/sbin:/bin", rust.display()));
     command.arg(format!("--workdir={}", workspace().display())).arg(format!("pdmline-dpdk:{release}"));
-    command.arg("cargo").args(TESTS).arg("--offline");
+    // Docker would pass on two streams, each at its own pace, and the table needs them in order.
+    command.args(["sh", "-c", r#"exec "$@" 2>&1"#, "sh", "cargo"]).args(TESTS).arg("--offline");
     summarize(command)
 }
 

@@ -1,6 +1,7 @@
 //! The table at the end of a test run, read from what `cargo test` prints.
 
 use std::fmt;
+use std::ops::Add;
 
 /// The suites of a run, in the order in which they ran.
 #[derive(Default)]
@@ -14,11 +15,23 @@ struct Suite {
     result: Option<Counts>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Counts {
     passed: u32,
     failed: u32,
     ignored: u32,
+}
+
+impl Add for Counts {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            passed: self.passed + more.passed,
+            failed: self.failed + more.failed,
+            ignored: self.ignored + more.ignored,
+        }
+    }
 }
 
 impl Summary {
@@ -29,7 +42,8 @@ impl Summary {
         } else if let Some(counts) = counts(line)
             && let Some(suite) = self.suites.last_mut()
         {
-            suite.result = Some(counts);
+            // Doc tests that are to fail to compile report by themselves, after the others.
+            suite.result = Some(suite.result.unwrap_or_default() + counts);
         }
     }
 
@@ -95,6 +109,7 @@ test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; 
 test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
    Doc-tests pdm
 test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s
+test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s
 ";
 
     fn summary() -> Summary {
@@ -115,13 +130,13 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
                 "pdm: src/lib.rs 30 0 1",
                 "namespaces: tests/namespaces.rs ended without a result",
                 "vectors: tests/vectors.rs 1 2 0",
-                "pdm: documentation 2 0 0",
+                "pdm: documentation 5 0 0",
             ]
         );
     }
 
     #[test]
     fn passed_tests_are_summed() {
-        assert_eq!(summary().passed(), 33);
+        assert_eq!(summary().passed(), 36);
     }
 }

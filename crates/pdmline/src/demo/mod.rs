@@ -62,6 +62,9 @@ fn eal_arguments() -> anyhow::Result<Vec<String>> {
         format!("-m={MEMORY}"),
         "--no-pci".into(),
         format!("--lcores=0@{core}"),
+        // Nobody else is to see into it, so it needs no folder to write to.
+        "--no-shconf".into(),
+        "--no-telemetry".into(),
     ])
 }
 

@@ -12,7 +12,8 @@ pub(super) struct Machine {
     pub(super) ring_frames: Option<u32>,
 }
 
-/// An argument that is left out when the user gave one of those that exclude it.
+/// An argument that is left out when the user gave one of those that exclude it: itself under any name, as from 25.11 on EAL
+/// takes none twice, or another that contradicts it.
 struct Derived {
     argument: String,
     yields_to: &'static [&'static str],
@@ -53,8 +54,10 @@ pub(super) fn arguments(config: &Config, crew: &Crew, machine: &Machine, user: &
 }
 
 fn derived(config: &Config, crew: &Crew, machine: &Machine) -> Vec<Derived> {
-    let mut derived =
-        vec![Derived { argument: format!("--file-prefix={}", config.instance), yields_to: &[] }];
+    let mut derived = vec![Derived {
+        argument: format!("--file-prefix={}", config.instance),
+        yields_to: &["--file-prefix"],
+    }];
     derived.extend(lcores(config, crew, &machine.cores));
     derived.extend(memory(config));
     derived.extend(bus(config));
@@ -78,14 +81,19 @@ fn is_option(argument: &str, option: &str) -> bool {
 
 /// Each worker is an lcore. The main one, which does not work, stays off the workers' cores where there are others.
 fn lcores(config: &Config, crew: &Crew, available: &[u32]) -> [Derived; 2] {
-    const EXCLUDING: &[&str] = &["-l", "-c", "--lcores"];
     let main = crew.main_lcore();
     let list = |cores: &[u32]| cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let rest = list(&others(config, available));
     let workers: String = crew.seats().iter().map(|seat| format!(",{}@{}", seat.lcore, seat.core)).collect();
     [
-        Derived { argument: format!("--lcores={main}@({rest}){workers}"), yields_to: EXCLUDING },
-        Derived { argument: format!("--main-lcore={main}"), yields_to: EXCLUDING },
+        Derived {
+            argument: format!("--lcores={main}@({rest}){workers}"),
+            yields_to: &["-l", "-c", "--lcores", "--coremask"],
+        },
+        Derived {
+            argument: format!("--main-lcore={main}"),
+            yields_to: &["-l", "-c", "--lcores", "--coremask", "--main-lcore"],
+        },
     ]
 }
 
@@ -102,13 +110,13 @@ fn memory(config: &Config) -> Vec<Derived> {
         let excluding = &["--no-huge", "--huge-dir", "--huge-unlink", "--legacy-mem", "--in-memory"];
         return vec![Derived { argument: "--in-memory".into(), yields_to: excluding }];
     }
-    let excluding = &["--no-huge", "--in-memory", "--huge-dir", "--socket-mem"];
+    let excluding = &["--no-huge", "--in-memory", "--huge-dir", "--socket-mem", "--numa-mem"];
     let mib = memory_octets(config).div_ceil(MIB);
     vec![
         Derived { argument: "--no-huge".into(), yields_to: excluding },
         Derived {
             argument: format!("-m{mib}"),
-            yields_to: &["-m", "--in-memory", "--huge-dir", "--socket-mem"],
+            yields_to: &["-m", "--memory-size", "--in-memory", "--huge-dir", "--socket-mem", "--numa-mem"],
         },
     ]
 }
@@ -192,7 +200,7 @@ mod tests {
         let second_pair = ("net_null2", "net_null3", 0);
         let pci_pair = ("0000:03:00.0", "0000:03:00.1,a=b", 2);
         let one = "--lcores=0@(0),1@1 --main-lcore=0";
-        let table: [(&[_], bool, &[u32], &str, String); 10] = [
+        let table: [(&[_], bool, &[u32], &str, String); 13] = [
             (&[virtual_pair], true, &[0, 1], "", format!("{one} --in-memory --no-pci")),
             (
                 &[virtual_pair],
@@ -227,13 +235,22 @@ mod tests {
             (&[virtual_pair], false, &[0, 1], "-m 512", format!("{one} --no-huge --no-pci -m 512")),
             (&[virtual_pair], false, &[0, 1], "--in-memory", format!("{one} --no-pci --in-memory")),
             (&[virtual_pair], true, &[0, 1], "-l0,1", "--in-memory --no-pci -l0,1".into()),
+            (&[virtual_pair], true, &[0, 1], "-a 0000:05:00.0", format!("{one} --in-memory -a 0000:05:00.0")),
             (
                 &[virtual_pair],
                 true,
                 &[0, 1],
-                "--file-prefix=x -a 0000:05:00.0",
-                format!("{one} --in-memory --file-prefix=x -a 0000:05:00.0"),
+                "--main-lcore=1",
+                "--lcores=0@(0),1@1 --in-memory --no-pci --main-lcore=1".into(),
             ),
+            (
+                &[virtual_pair],
+                false,
+                &[0, 1],
+                "--coremask=3 --memory-size 512",
+                "--no-huge --no-pci --coremask=3 --memory-size 512".into(),
+            ),
+            (&[virtual_pair], false, &[0, 1], "--numa-mem 512", format!("{one} --no-pci --numa-mem 512")),
         ];
         for (pairs, hugepages, cores, user, expected) in table {
             let user: Vec<String> = user.split_whitespace().map(Into::into).collect();
@@ -241,6 +258,9 @@ mod tests {
             let arguments = arguments(&config, &Crew::of(&config), &on(cores), &user);
             assert_eq!(arguments.join(" "), format!("--file-prefix=edge-a {expected}"));
         }
+        let config = config(&[virtual_pair], true);
+        let arguments = arguments(&config, &Crew::of(&config), &on(&[0, 1]), &["--file-prefix=x".into()]);
+        assert_eq!(arguments.join(" "), format!("{one} --in-memory --no-pci --file-prefix=x"));
     }
 
     #[test]

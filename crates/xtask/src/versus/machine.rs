@@ -7,7 +7,7 @@ use std::thread;
 
 use serde::Serialize;
 
-use crate::workspace;
+use crate::{dpdk, workspace};
 
 /// The machine and the versions. What it does not tell is `?`.
 #[derive(Serialize)]
@@ -34,7 +34,7 @@ impl Machine {
             system: field("/etc/os-release", "PRETTY_NAME", '=').trim_matches('"').to_owned(),
             load: file("/proc/loadavg").split_whitespace().take(3).collect::<Vec<_>>().join(" "),
             rustc: said("rustc", &["--version"]),
-            dpdk: said("pkg-config", &["--modversion", "libdpdk"]),
+            dpdk: library(),
             commit: said("git", &["describe", "--always", "--dirty", "--exclude=*"]),
         }
     }
@@ -46,6 +46,13 @@ impl fmt::Display for Machine {
         writeln!(f, "{cores} cores of {cpu}, {memory_gib} GiB, {system}, Linux {kernel}; load {load}")?;
         write!(f, "pdmline {commit}, {rustc}, DPDK {dpdk}")
     }
+}
+
+/// The version of the DPDK that is measured, and where it is if it is not the machine's.
+fn library() -> String {
+    let Some(folder) = dpdk::chosen() else { return said("pkg-config", &["--modversion", "libdpdk"]) };
+    let file = folder.join("lib/pkgconfig/libdpdk.pc").display().to_string();
+    format!("{} in {}", said("pkg-config", &["--modversion", &file]), folder.display())
 }
 
 fn unknown() -> String {

@@ -1,7 +1,7 @@
 //! dpdk-testpmd as a contestant: its command line, and the rates that it prints.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout};
 use std::thread;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use super::bench::Timing;
 use super::outcome::Measured;
 use super::process::{Process, important};
 use super::wiring::Wiring;
+use crate::dpdk;
 
 const PROGRAM: &str = "dpdk-testpmd";
 /// As pdmline has it: packets of a burst, and buffers that each core keeps to itself.
@@ -34,7 +35,7 @@ pub(super) fn measure(
     timing: Timing,
     folder: &Path,
 ) -> Result<Measured> {
-    let mut command = important(Path::new(PROGRAM));
+    let mut command = important(&program());
     let mut process = Process::start(PROGRAM, command.args(arguments(mode, wiring, hugepages)), folder)?;
     let (input, output) = process.streams()?;
     let prompt = Prompt { input, output, ports: wiring.pairs.as_flattened().len() };
@@ -49,6 +50,11 @@ pub(super) fn measure(
         dropped: 0.0,
         waited: waited.as_secs_f64() / (timing.time.as_secs_f64() * workers),
     })
+}
+
+/// The one that belongs to the DPDK that pdmline is built with.
+fn program() -> PathBuf {
+    dpdk::chosen().map_or_else(|| PROGRAM.into(), |folder| folder.join("bin").join(PROGRAM))
 }
 
 /// The rates of the ports of `process`, and how long it waits for its cores meanwhile.
