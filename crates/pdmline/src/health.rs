@@ -78,7 +78,8 @@ mod tests {
     #[test]
     fn only_all_being_well_is_well() {
         assert_eq!(said_of("HTTP/1.1 200 OK\r\n\r\nworker on core 1: alive\n"), Ok(()));
-        let stuck = "HTTP/1.1 503 Service Unavailable\r\n\r\nworker on core 1: alive\nworker on core 2: stuck\n";
+        let stuck =
+            "HTTP/1.1 503 Service Unavailable\r\n\r\nworker on core 1: alive\nworker on core 2: stuck\n";
         let said = "the instance at HERE is not well: worker on core 1: alive, worker on core 2: stuck";
         assert_eq!(said_of(stuck), Err(said.into()));
         assert!(said_of("HTTP/1.1 200").unwrap_err().ends_with(": the answer is cut short"));
