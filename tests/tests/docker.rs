@@ -4,6 +4,8 @@
 //! There is one lab on a machine, and its images take minutes to build: `cargo xtask docker` runs these tests, one after the
 //! other.
 
+#![expect(clippy::print_stdout, reason = "sizes and times are for whoever runs them")]
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
