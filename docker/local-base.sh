@@ -14,6 +14,8 @@ main() {
     if docker image inspect pdmline-base:runtime pdmline-base:build >/dev/null 2>&1; then
         return
     fi
+    [[ $(id -u) == 0 && -x /usr/sbin/debootstrap ]] ||
+        fail "No registry of images can be reached, so the bases are made here, by root with debootstrap: apt install debootstrap"
     root=$(mktemp -d)
     trap 'rm -rf "$root"' EXIT
     say "Making the base images out of Debian's $suite and this machine's Rust"

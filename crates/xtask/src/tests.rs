@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
@@ -66,9 +67,12 @@ pub(crate) fn rig(times: u32) -> Result<()> {
     Ok(())
 }
 
-/// Runs the tests of the lab in containers, which is there once: one after the other, and with what they tell of sizes and
-/// times.
+/// Builds the images, and runs the tests of the lab in containers, which is there once: one after the other, and with what
+/// they tell of sizes and times.
 pub(crate) fn docker() -> Result<()> {
+    let start = Instant::now();
+    run(Command::new(workspace().join("docker/rig")).arg("build"))?;
+    println!("The images took {} s", start.elapsed().as_secs());
     let mut command = cargo();
     command.args(["test", "--package", "pdmline-tests", "--test", "docker", "--"]);
     command.args(["--ignored", "--nocapture", "--test-threads=1"]);
