@@ -87,7 +87,7 @@ fn af_packet() -> Result<()> {
         assert_eq!(count(&file, "ipv6.dstopts")?, 0, "packets with options at a host");
     }
     // The wire takes 10 ms each way.
-    judge(20.0..27.0)?;
+    judge(20.0..28.0)?;
     prometheus_agrees()?;
     for service in ["edge-a", "edge-b"] {
         crash(&lab, service)?;
@@ -181,7 +181,7 @@ fn judge(network: Ms) -> Result<()> {
     assert!(count >= 100.0, "only {count} answers");
     assert!(network.contains(&network_rtt), "network {network_rtt} ms");
     // The server thinks for 30 ms, but not about the connection's first and last packets, and a busy machine wakes it late.
-    assert!((27.0..37.0).contains(&server_delay), "server {server_delay} ms");
+    assert!((28.0..45.0).contains(&server_delay), "server {server_delay} ms");
     for (edge, metrics) in EDGES.into_iter().zip(&metrics) {
         for what in [
             "lost",
@@ -209,7 +209,7 @@ fn prometheus_agrees() -> Result<()> {
         (
             "pdmline_server_delay_seconds_sum{rule=\"http\",instance=\"edge-a:9464\"}\
              /pdmline_server_delay_seconds_count",
-            0.027..0.037,
+            0.028..0.045,
         ),
     ];
     println!("{}", text_of(&mut rig(&["watch"]))?);
