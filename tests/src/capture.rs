@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
@@ -28,7 +28,15 @@ impl Capture {
     ///
     /// If dumpcap cannot capture there.
     pub fn start(namespace: &Namespace, interface: &str, direction: &str, file: &Path) -> Result<Self> {
-        let mut command = namespace.command("dumpcap");
+        Self::by(namespace.command("dumpcap"), interface, direction, file)
+    }
+
+    /// As [`Capture::start`], by a command that starts dumpcap wherever the interface is.
+    ///
+    /// # Errors
+    ///
+    /// If dumpcap cannot capture there.
+    pub fn by(mut command: Command, interface: &str, direction: &str, file: &Path) -> Result<Self> {
         // A kernel buffer of 64 MiB, so that nothing is lost while others keep the CPUs busy.
         command.args(["-q", "-B", "64", "-i", interface, "-f", direction, "-w"]).arg(file);
         let mut child = command.stderr(Stdio::piped()).spawn().context("cannot start dumpcap")?;

@@ -1,5 +1,5 @@
-//! A path of a known delay between the two wire ports, with known faults: every frame that comes in at one end of the cut
-//! wire leaves at the other when it is due, in order.
+//! A path of a known delay between two interfaces, with known faults: every frame that comes in at one leaves at the
+//! other when it is due, in order. It lies between the ends of the cut wire, or in the container `wire`.
 //!
 //! A thread for each direction sleeps until a frame comes or is due. On a machine that is busy it is woken late, so it
 //! measures how long each frame really took; a test judges by that.
@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, anyhow};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recvmsg,
     send, setsockopt, socket, sockopt,
@@ -31,8 +31,8 @@ use crate::network::{CUT, Network, WIRE_MTU};
 const FRAME_LEN: usize = 14 + WIRE_MTU as usize;
 /// Frames that are taken in before it is looked again whether any is due.
 const BURST: usize = 32;
-/// The rig's appliance works on core 1.
-const CORE: usize = 0;
+/// Frames of each direction whose delays are remembered: a test's are fewer, and a lab's wire runs for days.
+const REMEMBERED: usize = 1 << 20;
 
 /// A running delay line. It ends when it is dropped.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub struct Passed {
     pub marked: u64,
     /// Those of them that the fault befell.
     pub befallen: u64,
-    /// How long those took that carried PDM, from the kernel's receiving them to their being sent.
+    /// How long the first of those took that carried PDM, from the kernel's receiving them to their being sent.
     delays: Vec<Duration>,
 }
 
@@ -70,7 +70,16 @@ impl DelayLine {
     ///
     /// If the kernel refuses.
     pub fn lay(network: &mut Network, delay: Duration, fault: Fault) -> Result<Self> {
-        let [a, b] = network.cut_the_wire()?.within(|| Ok([open(CUT[0])?, open(CUT[1])?]))?;
+        network.cut_the_wire()?.within(|| Self::between(CUT, delay, fault))
+    }
+
+    /// Joins two interfaces of this thread's namespace.
+    ///
+    /// # Errors
+    ///
+    /// If there are none of these names, or the kernel refuses.
+    pub fn between(interfaces: [&str; 2], delay: Duration, fault: Fault) -> Result<Self> {
+        let [a, b] = [open(interfaces[0])?, open(interfaces[1])?];
         let (watched, end) = pipe()?;
         let start = |from: &Arc<OwnedFd>, to: &Arc<OwnedFd>| -> Result<_> {
             let (from, to, end) = (Arc::clone(from), Arc::clone(to), watched.try_clone()?);
@@ -80,6 +89,12 @@ impl DelayLine {
         };
         let ways = [start(&a, &b)?, start(&b, &a)?];
         Ok(Self { end, ways })
+    }
+
+    /// Whether a direction ended by itself, which it does not unless it fails: [`DelayLine::stop`] tells why.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.ways.iter().any(JoinHandle::is_finished)
     }
 
     /// Ends it, and tells what became of the frames from A to B, and of those from B to A.
@@ -127,7 +142,7 @@ struct Way {
 
 impl Way {
     fn run(mut self) -> Result<Passed> {
-        keep_to_the_core()?;
+        keep_to_one_core()?;
         while self.wait()? {
             self.receive()?;
             self.send_what_is_due()?;
@@ -166,7 +181,7 @@ impl Way {
         let mut now = SystemTime::now();
         while let Some(frame) = self.queue.pop(now) {
             send(self.to.as_raw_fd(), &frame.octets, MsgFlags::empty()).context("cannot send")?;
-            if carries_pdm(&frame.octets) {
+            if carries_pdm(&frame.octets) && self.delays.len() < REMEMBERED {
                 self.delays.push(now.duration_since(frame.arrived).unwrap_or_default());
             }
             now = SystemTime::now();
@@ -175,9 +190,12 @@ impl Way {
     }
 }
 
-fn keep_to_the_core() -> Result<()> {
+/// On the first core that we may use, for a rig's appliance works on core 1. On one, so that the kernel keeps the order.
+fn keep_to_one_core() -> Result<()> {
+    let usable = sched_getaffinity(Pid::from_raw(0))?;
+    let first = (0..CpuSet::count()).find(|&core| usable.is_set(core).unwrap_or(false));
     let mut cores = CpuSet::new();
-    cores.set(CORE)?;
+    cores.set(first.context("no core may be used")?)?;
     Ok(sched_setaffinity(Pid::from_raw(0), &cores)?)
 }
 

@@ -11,6 +11,8 @@ pub enum Requirement {
     /// What the namespace rig takes: root's rights, its tools, two cores, and a kernel or container that allows network
     /// namespaces and veth.
     Namespaces,
+    /// Root's rights.
+    Root,
     /// This program.
     Program(&'static str),
     /// This package from PyPI, of this version, as in `hdrhistogram==0.10.8`.
@@ -28,6 +30,9 @@ impl Requirement {
     fn missing(self) -> Option<String> {
         match self {
             Self::Namespaces => missing_for_a_rig(),
+            Self::Root => {
+                (!nix::unistd::geteuid().is_root()).then(|| "needs root's rights: run it as root".to_owned())
+            }
             Self::Program(name) => {
                 let found =
                     Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();

@@ -1,14 +1,13 @@
 //! A program that does not get its share of the machine: what the kernel drops meanwhile is told, and no frame is missing
 //! between received and dropped.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use pdmline_tests::appliance::{Appliance, Settings};
 use pdmline_tests::flood::Flood;
+use pdmline_tests::http::{get, sum};
 use pdmline_tests::namespace::Namespace;
 use pdmline_tests::network::{CUT, MIDDLE, Network, Pair};
 use pdmline_tests::program::text_of;
@@ -64,7 +63,7 @@ fn what_arrives_while_it_stands_still_is_received_or_said_to_be_dropped() -> Res
     assert!(packets <= RING, "{packets} frames were received");
     assert_eq!(report["packets"], packets, "{report}");
     assert_eq!(report["skipped"], json!({"not_ipv6": packets}));
-    assert_eq!(sum(&metrics, "pdmline_port_kernel_dropped_total"), dropped, "{metrics}");
+    assert_eq!(sum::<u64>(&metrics, "pdmline_port_kernel_dropped_total", ""), dropped, "{metrics}");
     Ok(())
 }
 
@@ -78,9 +77,9 @@ fn arrived(namespace: &Namespace, interface: &str) -> Result<u64> {
 fn metrics_when_all_are_known(namespace: &Namespace, count: u64) -> Result<String> {
     let start = Instant::now();
     loop {
-        let metrics = namespace.within(get_metrics)?;
-        let packets = sum(&metrics, "pdmline_packets_total");
-        let dropped = sum(&metrics, "pdmline_port_kernel_dropped_total");
+        let metrics = namespace.within(|| get(METRICS, "/metrics"))?;
+        let packets = sum::<u64>(&metrics, "pdmline_packets_total", "");
+        let dropped = sum::<u64>(&metrics, "pdmline_port_kernel_dropped_total", "");
         if packets + dropped == count {
             return Ok(metrics);
         }
@@ -90,18 +89,4 @@ fn metrics_when_all_are_known(namespace: &Namespace, count: u64) -> Result<Strin
         );
         thread::sleep(Duration::from_millis(10));
     }
-}
-
-fn get_metrics() -> Result<String> {
-    let mut server = TcpStream::connect(METRICS)?;
-    server.write_all(b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n")?;
-    let mut answer = String::new();
-    server.read_to_string(&mut answer)?;
-    Ok(answer)
-}
-
-/// The sum of a counter over all its series.
-fn sum(metrics: &str, name: &str) -> u64 {
-    let samples = metrics.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
-    samples.filter_map(|sample| sample.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
 }

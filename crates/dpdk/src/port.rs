@@ -188,9 +188,21 @@ fn configure(device: &Device<'_>, info: &rte_eth_dev_info, rx: u16, tx: u16) -> 
     if rx > 1 {
         spread::ask(&mut conf, info);
     }
+    if tells_of_its_peer(info) {
+        conf.intr_conf.set_lsc(1);
+    }
     // SAFETY: the port is ours and stopped, and the configuration is copied.
     device
         .try_to("be configured", |id| unsafe { dpdk_sys::rte_eth_dev_configure(id, rx, tx, &raw const conf) })
+}
+
+/// Whether only the interrupt of the link tells the driver that its peer is gone, and that there is another: without it no
+/// packet would pass any more after the process at the other end of the socket was started anew.
+fn tells_of_its_peer(info: &rte_eth_dev_info) -> bool {
+    let can = |flags: &u32| flags & dpdk_sys::RTE_ETH_DEV_INTR_LSC != 0;
+    // SAFETY: null, or a number of ethdev's that lives as long as the device.
+    let flags = unsafe { info.dev_flags.as_ref() };
+    device::driver(info) == c"net_virtio_user" && flags.is_some_and(can)
 }
 
 fn set_up_queues(

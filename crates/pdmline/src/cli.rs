@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{decode, demo, replay, run, top, version};
+use crate::{decode, demo, health, replay, run, top, version};
 
 /// Gives hosts IPv6 Performance and Diagnostic Metrics (PDM, RFC 8250) without touching them
 #[derive(Debug, Parser)]
@@ -19,6 +19,7 @@ enum Command {
     Decode(decode::Args),
     Demo(demo::Args),
     Top(top::Args),
+    Health(health::Args),
 }
 
 impl Cli {
@@ -30,6 +31,7 @@ impl Cli {
             Command::Decode(args) => decode::run(&args),
             Command::Demo(args) => demo::run(&args),
             Command::Top(args) => top::run(&args),
+            Command::Health(args) => health::run(&args),
         }
     }
 }

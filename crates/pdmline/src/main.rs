@@ -12,6 +12,7 @@ mod demo;
 mod files;
 mod flow_object;
 mod frame;
+mod health;
 mod human;
 mod progress;
 mod replay;

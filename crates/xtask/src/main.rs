@@ -41,6 +41,8 @@ enum Task {
     },
     /// Count the instructions of the packet path, and fail if they differ from those that are committed.
     Instructions(instructions::Args),
+    /// Build the container images, and test the lab in containers (as root).
+    Docker,
     /// Measure pdmline against DPDK's own dpdk-testpmd.
     Versus(versus::Args),
 }
@@ -62,6 +64,10 @@ fn main() -> Result<()> {
             tests::rig(times)
         }
         Task::Instructions(args) => instructions::run(&args),
+        Task::Docker => {
+            packages::install(packages::BUILD, packages::LAB)?;
+            tests::docker()
+        }
         Task::Versus(args) => versus::run(&args),
     }
 }

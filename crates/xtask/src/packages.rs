@@ -58,6 +58,14 @@ pub(crate) const DPDK: &[Package] = &[
     package("docker.io", "runs that image, and the program in an empty one"),
 ];
 
+/// To build the images, and to run and judge the lab in containers.
+pub(crate) const LAB: &[Package] = &[
+    package("debootstrap", "makes the images' bases where no registry of images can be reached"),
+    package("docker.io", "builds and runs containers"),
+    package("docker-compose", "brings the lab's containers up together"),
+    package("tshark", "reads what passes the lab's wire"),
+];
+
 /// Installs those packages that are missing, and tells which and why.
 pub(crate) fn install(build: &[Package], test: &[Package]) -> Result<()> {
     let wanted = || build.iter().chain(test);

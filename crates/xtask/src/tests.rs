@@ -1,8 +1,9 @@
-//! Running tests: all of them once, some elsewhere, or the namespace rig many times.
+//! Running tests: all of them once, some elsewhere, the namespace rig many times, or those of the lab in containers.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
@@ -64,4 +65,16 @@ pub(crate) fn rig(times: u32) -> Result<()> {
         run(cargo().args(["test", "--package", "pdmline-tests", "--test", "namespaces"]))?;
     }
     Ok(())
+}
+
+/// Builds the images, and runs the tests of the lab in containers, which is there once: one after the other, and with what
+/// they tell of sizes and times.
+pub(crate) fn docker() -> Result<()> {
+    let start = Instant::now();
+    run(Command::new(workspace().join("docker/rig")).arg("build"))?;
+    println!("The images took {} s", start.elapsed().as_secs());
+    let mut command = cargo();
+    command.args(["test", "--package", "pdmline-tests", "--test", "docker", "--"]);
+    command.args(["--ignored", "--nocapture", "--test-threads=1"]);
+    summarize(command).map(drop)
 }

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
+use clap::ValueEnum;
+
 /// A fault befalls each frame whose number is a multiple of this, in its direction, among those that carry PDM.
 pub const EVERY: u64 = 100;
 
 /// What goes wrong on the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Fault {
     /// Nothing.
     None,

@@ -6,6 +6,7 @@
 
 mod accept;
 mod activation;
+mod capabilities;
 mod control;
 mod control_socket;
 mod crew;
@@ -80,6 +81,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 /// What is missing to start, always before the first packet; afterwards what is wrong at the end.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let config = Config::load(&args.config)?;
+    capabilities::take_up().context("cannot take up this program's capabilities")?;
     let machine =
         Machine { cores: dpdk::cores::usable()?, ring_frames: eal::ring_frames(&config, memory::can_lock) };
     preflight::check(&config, &machine.cores, eal::memory_octets(&config))?;
