@@ -9,9 +9,9 @@ use dataplane::{
     Action, Arrival, Clock, Engine, Mailbox, Outlet, Owners, Packet, Telling, Way, Worker, WorkerId,
     mailboxes,
 };
-use flow::{Settings, Side, Span, WhenFull};
+use flow::{Instant, Settings, Side, Span, TickRate, WhenFull};
 use pdm::Skip;
-use stats::{Counts, Drop};
+use stats::{Counts, Drop, Leg};
 use support::{
     MILLISECOND, PAIR, TestClock, frame, odd_frame, option, process, rule, settings, with_engine,
     with_engine_of,
@@ -30,11 +30,15 @@ fn every_counter_moves() {
         unreported_flows,
         narrow_port,
         two_workers,
+        profiled,
     ] {
         scenario(&mut counts);
     }
     for (name, _, count) in counts.plain_ones() {
         assert!(count > 0, "nothing moves {name}");
+    }
+    for (leg, ticks) in Leg::ALL.into_iter().zip(counts.leg_ticks) {
+        assert!(ticks > 0, "nothing times {}", leg.name());
     }
     for (reason, count) in Skip::ALL.into_iter().zip(counts.skipped) {
         assert!(count > 0, "nothing moves {}", reason.name());
@@ -189,6 +193,34 @@ fn narrow_port(counts: &mut Counts) {
         let ways = vec![Way::alone(PAIR, Side::Host, receive, HeapQueue::bounded(1))];
         let (telling, _listening) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
         Worker::new(engine, ways, Mailbox::alone(), clock, telling).step();
+        *counts += counters.now();
+    });
+}
+
+/// A clock that moves each time that it is read.
+struct Moving<'a>(&'a TestClock);
+
+impl Clock for Moving<'_> {
+    fn now(&self) -> Instant {
+        self.0.0.set(self.0.0.get() + 1);
+        self.0.now()
+    }
+
+    fn rate(&self) -> TickRate {
+        self.0.rate()
+    }
+}
+
+/// Each leg of a burst's way ends a reading of the clock later, or two where it reads the clock itself.
+fn profiled(counts: &mut Counts) {
+    with_engine(4, vec![rule(Action::MEASURE)], |engine, counters, clock| {
+        let outgoing = frame(Side::Host, 1, None);
+        let receive = HeapQueue::of([&outgoing[..]]);
+        let ways = vec![Way::alone(PAIR, Side::Host, receive, HeapQueue::default())];
+        let (telling, _listening) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
+        let mut worker = Worker::new(engine, ways, Mailbox::alone(), Moving(clock), telling).profiled();
+        worker.step();
+        assert_eq!(counters.now().leg_ticks, [2, 1, 1, 2, 2]);
         *counts += counters.now();
     });
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use stats::{Report, Summary};
+use stats::{Leg, Report, Summary};
 
 use crate::{files, human};
 
@@ -52,7 +52,18 @@ fn write_for_people(out: &mut String, report: &Report) -> fmt::Result {
         "answers and clocks",
         &oddities.into_iter().filter(|(_, count)| *count > 0).collect(),
     )?;
+    write_cycles(out, &report.cycles_per_packet)?;
     write_metrics(out, &report.metrics)
+}
+
+/// In the order of a packet's way.
+fn write_cycles(out: &mut String, cycles: &BTreeMap<&str, f64>) -> fmt::Result {
+    if cycles.is_empty() {
+        return Ok(());
+    }
+    let known = Leg::ALL.into_iter().filter_map(|leg| Some((leg.name(), cycles.get(leg.name())?)));
+    let list: Vec<String> = known.map(|(leg, cycles)| format!("{leg} {cycles:.1}")).collect();
+    writeln!(out, "cycles per packet: {}", list.join(", "))
 }
 
 fn write_reasons(out: &mut String, what: &str, reasons: &BTreeMap<&str, u64>) -> fmt::Result {
@@ -98,6 +109,7 @@ mod tests {
             observed: 4,
             skipped: BTreeMap::from([("esp", 2), ("not_ipv6", 1)]),
             flows: 1,
+            cycles_per_packet: BTreeMap::from([("send", 20.04), ("look", 15.5)]),
             duration_s: 1.5,
             metrics: BTreeMap::from([("total_rtt", summary)]),
             ..Report::default()
@@ -112,6 +124,7 @@ mod tests {
             "inserted 5, observed 4, stripped 0, without option 0",
             "left alone: esp 2, not_ipv6 1",
             "towards us: lost 0, duplicated 0, reordered 0, restarts 0",
+            "cycles per packet: look 15.5, send 20.0",
             "                    count        min        p50        p90        p99        max",
             "total_rtt               3   8.000 ns   8.000 us   9.000 us   9.000 us    12.00 s",
         ];

@@ -323,6 +323,18 @@ fn a_flood_leaves_no_buffer_behind() {
 }
 
 #[test]
+fn a_profile_tells_what_each_leg_of_a_packets_way_takes() {
+    let appliance = Instance::new("profile", "net_null0", "net_null1");
+    let output = appliance.run(&["--duration", "1s", "--profile", "--report", "report.json"]);
+    let cycles = &appliance.read_report()["cycles_per_packet"];
+    for leg in ["receive", "look", "find", "rewrite", "send"] {
+        assert!(cycles[leg].as_f64().unwrap() > 0.0, "{cycles}");
+    }
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("\ncycles per packet: receive "), "{told}");
+}
+
+#[test]
 fn rings_are_ports_too() {
     let report = Instance::new("rings", "net_ring0", "net_ring1").report();
     assert_eq!((&report["packets"], &report["dropped"]), (&json!(0), &json!({})));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pdm::Skip;
 use serde::Serialize;
 
-use crate::{Collector, Counts, Drop, Metric, Summary};
+use crate::{Collector, Counts, Drop, Leg, Metric, Summary};
 
 /// All that happened, over all workers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -41,6 +41,9 @@ pub struct Report {
     pub forgotten: u64,
     /// What the peers' numbers tell of the packets between.
     pub loss: Loss,
+    /// Cycles of the time stamp counter for each packet, by the leg of its way, if workers were profiled.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cycles_per_packet: BTreeMap<&'static str, f64>,
     /// How long it took, in seconds.
     pub duration_s: f64,
     /// The metrics that have samples.
@@ -86,6 +89,7 @@ impl Report {
                 reordered: counts.reordered,
                 restarts: counts.restarts,
             },
+            cycles_per_packet: cycles_per_packet(counts),
             duration_s: duration.as_secs_f64(),
             metrics: BTreeMap::new(),
         };
@@ -94,6 +98,13 @@ impl Report {
         }
         report
     }
+}
+
+/// What each leg that was profiled took of a packet's time.
+fn cycles_per_packet(counts: &Counts) -> BTreeMap<&'static str, f64> {
+    let legs = by_reason(Leg::ALL.map(Leg::name), counts.leg_ticks);
+    let packets = counts.packets.max(1) as f64;
+    legs.into_iter().map(|(leg, ticks)| (leg, ticks as f64 / packets)).collect()
 }
 
 /// The counts that are not 0, under their reasons' names.
@@ -112,11 +123,13 @@ mod tests {
     fn workers_add_up_and_zeroes_stay_out() {
         let mut counts = Counts { packets: 3, lost: 5, taken_back: 1, ..Counts::default() };
         counts.skipped[Skip::Esp.index()] = 2;
+        counts.leg_ticks[Leg::Find.index()] = 36;
         counts += counts;
         let report = Report::new(&counts, &Collector::new(1), Duration::from_millis(1500));
         assert_eq!(report.packets, 6);
         assert_eq!(report.skipped, BTreeMap::from([("esp", 4)]));
         assert_eq!(report.loss.lost, 8);
+        assert_eq!(report.cycles_per_packet, BTreeMap::from([("find", 12.0)]));
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["duration_s"], 1.5);
         assert_eq!(json["dropped"], serde_json::json!({}));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::anyhow;
-use dataplane::{Clock, Engine, Idle};
+use dataplane::{Clock, Engine, Idle, Profile};
 use dpdk::{Calibrator, Eal, Scope};
 use stats::{Report, StatsCore};
 
@@ -15,7 +15,7 @@ use super::control_socket::ControlSocket;
 use super::export::{Commands, Exports, Moment};
 use super::flows::Flows;
 use super::ports::Ports;
-use super::shares::Share;
+use super::shares::{PortWorker, Share};
 use super::signals::{Wish, Wishes};
 use super::summary::Summary;
 use super::{Args, say};
@@ -39,6 +39,8 @@ pub(super) struct Control<'a> {
     endings: Vec<(&'a Rule, SystemTime)>,
     summary: Summary,
     duration: Option<Duration>,
+    /// Whether workers are profiled.
+    profile: bool,
     ran: Duration,
 }
 
@@ -65,6 +67,7 @@ impl<'a> Control<'a> {
             endings,
             summary: Summary::new(args.interval, args.duration),
             duration: args.duration,
+            profile: args.profile,
             ran: Duration::ZERO,
         }
     }
@@ -104,13 +107,13 @@ impl<'a> Control<'a> {
         idle: Idle,
         stop: &'scope AtomicBool,
     ) -> Result<Launched<'scope, 's>, dpdk::Error> {
-        let Share { seat, mut worker, counters, listening } = share;
+        let Share { seat, worker, counters, listening } = share;
+        let profile = self.profile;
         self.core.listen(seat.lcore, counters, listening.recorders);
         self.flows.listen(listening.flows);
         scope.launch(seat.lcore, move || {
             let _others = StopsOthers(stop);
-            worker.run(idle, stop);
-            worker.into_engine()
+            if profile { to_the_end(worker.profiled(), idle, stop) } else { to_the_end(worker, idle, stop) }
         })
     }
 
@@ -191,6 +194,12 @@ impl<'a> Control<'a> {
     pub(super) fn into_report(self) -> Report {
         self.core.report(self.ran)
     }
+}
+
+/// Lets `worker` go round until `stop` is set. What is left is what it recorded and did not exchange yet.
+fn to_the_end<'a, P: Profile>(mut worker: PortWorker<'a, P>, idle: Idle, stop: &AtomicBool) -> Engine<'a> {
+    worker.run(idle, stop);
+    worker.into_engine()
 }
 
 /// A worker that ends, by a panic too, takes the others along: half an appliance is none.

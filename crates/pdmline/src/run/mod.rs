@@ -60,6 +60,9 @@ pub(crate) struct Args {
     /// Let rules that were activated before act for their whole time again
     #[arg(long)]
     restart_rules: bool,
+    /// Tell how many cycles a packet takes in each leg of its way, which costs some more of them
+    #[arg(long)]
+    profile: bool,
     /// Arguments for EAL, beside those that follow from the configuration; where both say something, these win
     #[arg(last = true, value_name = "EAL ARGS")]
     eal: Vec<String>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use dataplane::{Clock, Engine, Listening, Rules, Telling, Worker};
+use dataplane::{Clock, Engine, Listening, Rules, Telling, Unprofiled, Worker};
 use dpdk::{RxQueue, TscClock, TxQueue};
 use flow::{KeyHasher, Settings, Shard};
 use memmap2::MmapMut;
@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::secret;
 
 /// A worker on DPDK's queues.
-pub(super) type PortWorker<'a> = Worker<'a, RxQueue<'a>, TxQueue<'a>, TscClock>;
+pub(super) type PortWorker<'a, P = Unprofiled> = Worker<'a, RxQueue<'a>, TxQueue<'a>, TscClock, P>;
 
 /// A worker that is ready to be launched, and what others see of it.
 pub(super) struct Share<'a> {

@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 use pdm::Skip;
 
 use crate::{
-    Counts, Drop, Metric, PortSnapshot, PrefixCollector, RemoteDelays, RuleId, Snapshot, WorkerSnapshot,
+    Counts, Drop, Leg, Metric, PortSnapshot, PrefixCollector, RemoteDelays, RuleId, Snapshot, WorkerSnapshot,
 };
 pub use buckets::Buckets;
 use encoder::{Encoder, Kind, Label};
@@ -121,11 +121,29 @@ fn workers(encoder: &mut Encoder, workers: &[WorkerSnapshot]) {
     let counted: Vec<_> = workers.iter().map(|worker| (worker.core.to_string(), &worker.counts)).collect();
     plain(encoder, &counted);
     let names = Skip::ALL.map(Skip::name);
-    by_reason(encoder, "skipped", "Packets that were left alone, by reason.", &names, &counted, |c| {
-        &c.skipped
-    });
+    labelled(
+        encoder,
+        "skipped",
+        "Packets that were left alone, by reason.",
+        ("reason", &names),
+        &counted,
+        |c| &c.skipped,
+    );
     let names = Drop::ALL.map(Drop::name);
-    by_reason(encoder, "dropped", "Packets that did not leave, by reason.", &names, &counted, |c| &c.dropped);
+    labelled(
+        encoder,
+        "dropped",
+        "Packets that did not leave, by reason.",
+        ("reason", &names),
+        &counted,
+        |c| &c.dropped,
+    );
+    // The only one that most never have: workers are profiled on request.
+    if counted.iter().any(|(_, counts)| counts.leg_ticks.iter().any(|&ticks| ticks > 0)) {
+        let names = Leg::ALL.map(Leg::name);
+        let help = "Cycles of the time stamp counter that each leg of the packets' way took.";
+        labelled(encoder, "leg_cycles", help, ("leg", &names), &counted, |c| &c.leg_ticks);
+    }
 }
 
 /// Every number that is not by reason.
@@ -140,19 +158,19 @@ fn plain(encoder: &mut Encoder, workers: &[Counted<'_>]) {
     }
 }
 
-/// Numbers by reason, zeroes too: a series that only appears with its first event hides that event from rates.
-fn by_reason(
+/// Numbers with a label of their own, zeroes too: a series that only appears with its first event hides that event from rates.
+fn labelled(
     encoder: &mut Encoder,
     name: &str,
     help: &str,
-    reasons: &[&str],
+    (label, values): (&'static str, &[&str]),
     workers: &[Counted<'_>],
     numbers: impl Fn(&Counts) -> &[u64],
 ) {
     let mut family = encoder.family(Kind::Counter, name, help);
     for (core, counts) in workers {
-        for (reason, count) in reasons.iter().zip(numbers(counts)) {
-            family.sample(&[("worker", core), ("reason", reason)], count);
+        for (value, count) in values.iter().zip(numbers(counts)) {
+            family.sample(&[("worker", core), (label, value)], count);
         }
     }
 }
@@ -202,6 +220,7 @@ mod tests {
         by_prefix.fold(&recorders);
         let mut counts = Counts { packets: 9, flows_live: 3, ..Counts::default() };
         counts.skipped[Skip::Esp.index()] = 2;
+        counts.leg_ticks[Leg::Look.index()] = 70;
         counts.dropped[Drop::TransmitFull.index()] = 4;
         let port =
             PortSnapshot { pair: 1, side: "wire", device: "eth0".into(), sent: 8, ..PortSnapshot::default() };
@@ -246,6 +265,8 @@ mod tests {
             "pdmline_flows_live{worker=\"1\"} 3",
             "pdmline_skipped_total{worker=\"1\",reason=\"esp\"} 2",
             "pdmline_skipped_total{worker=\"1\",reason=\"oversize\"} 0",
+            "pdmline_leg_cycles_total{worker=\"1\",leg=\"look\"} 70",
+            "pdmline_leg_cycles_total{worker=\"1\",leg=\"send\"} 0",
             "pdmline_dropped_total{worker=\"1\",reason=\"transmit_full\"} 4",
             "pdmline_port_sent_total{pair=\"1\",side=\"wire\",device=\"eth0\"} 8",
             "# TYPE pdmline_network_rtt_seconds histogram",
@@ -275,7 +296,8 @@ mod tests {
     #[test]
     fn series_are_bounded_whatever_the_traffic() {
         let without = samples(&Snapshot { prefixes: None, ..snapshot(0) }, Format::Prometheus).len();
-        let per_worker = 1 + Counts::default().plain_ones().count() + Skip::ALL.len() + Drop::ALL.len();
+        let by_label = Skip::ALL.len() + Drop::ALL.len() + Leg::ALL.len();
+        let per_worker = 1 + Counts::default().plain_ones().count() + by_label;
         let per_histogram = 25 + 3;
         let histograms = 2 * Metric::ALL.len() + 1;
         assert_eq!(without, 3 + 2 * per_worker + PORT_COUNTERS.len() + histograms * per_histogram);
