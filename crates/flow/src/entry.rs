@@ -140,18 +140,18 @@ impl Entry {
         let option = pdm::PdmOption {
             psntp: self.next_psn,
             psnlr: self.psnlr,
-            delta_tlr: scaled(since_receive, rate),
-            delta_tls: scaled(since_send, rate),
+            delta_tlr: since_receive.scaled(rate),
+            delta_tls: since_send.scaled(rate),
         };
-        let local_delay =
-            if self.facts.has(RECEIVED_SINCE_SENT) { since_receive.ok().flatten() } else { None };
+        let is_answer = self.facts.has(RECEIVED_SINCE_SENT) && !since_receive.is_backwards;
+        let local_delay = is_answer.then_some(since_receive.span);
         if now != self.last_send {
             self.end_run(log);
         }
         self.next_psn = self.next_psn.next();
         self.sent = self.sent.saturating_add(1);
         self.sent_at(now);
-        let clock_backwards = u8::from(since_receive.is_err()) + u8::from(since_send.is_err());
+        let clock_backwards = u8::from(since_receive.is_backwards) + u8::from(since_send.is_backwards);
         Departure { option, local_delay, clock_backwards }
     }
 
@@ -169,20 +169,17 @@ impl Entry {
     }
 
     /// DELTATLR: since the last packet was received.
-    fn since_receive(&self, now: Instant) -> Result<Option<Span>, Backwards> {
-        if self.facts.has(RECEIVED) { since(now, self.last_receive) } else { Ok(None) }
+    #[inline]
+    fn since_receive(&self, now: Instant) -> Delta {
+        Delta::between(self.facts.has(RECEIVED), self.last_receive, now)
     }
 
     /// DELTATLS: from the last sending to the last receipt; when nothing was received since, to now (RFC 8250,
     /// appendix C.2.1 and C.2.3).
-    fn since_send(&self, now: Instant) -> Result<Option<Span>, Backwards> {
-        if !self.facts.has(SENT) {
-            Ok(None)
-        } else if self.facts.has(RECEIVED_SINCE_SENT) {
-            since(self.last_receive, self.last_send)
-        } else {
-            since(now, self.last_send)
-        }
+    #[inline]
+    fn since_send(&self, now: Instant) -> Delta {
+        let end = if self.facts.has(RECEIVED_SINCE_SENT) { self.last_receive } else { now };
+        Delta::between(self.facts.has(SENT), self.last_send, end)
     }
 
     /// A packet leaves with number `psn`, given by the host itself. `log` is as in [`Entry::depart`].
@@ -288,19 +285,29 @@ impl Entry {
     }
 }
 
-/// A delta that would be negative.
+/// A delta as it is sent: never negative, and none while there is nothing to count from.
 #[derive(Debug, Clone, Copy)]
-struct Backwards;
-
-fn since(late: Instant, early: Instant) -> Result<Option<Span>, Backwards> {
-    late.checked_since(early).map(Some).ok_or(Backwards)
+struct Delta {
+    span: Span,
+    /// It would be negative.
+    is_backwards: bool,
 }
 
-/// The delta as it is sent: never negative.
-#[inline]
-fn scaled(delta: Result<Option<Span>, Backwards>, rate: TickRate) -> ScaledTime {
-    match delta {
-        Ok(Some(span)) => ScaledTime::encode(rate.attos(span)),
-        Ok(None) | Err(Backwards) => ScaledTime::ZERO,
+impl Delta {
+    /// From `early`, if that `is_known`, to `late`.
+    #[inline]
+    fn between(is_known: bool, early: Instant, late: Instant) -> Self {
+        let span = if is_known { late.saturating_since(early) } else { Span::default() };
+        Self { span, is_backwards: is_known && late < early }
+    }
+
+    #[inline]
+    fn scaled(self, rate: TickRate) -> ScaledTime {
+        // Most flows have one of both only.
+        if self.span == Span::default() {
+            ScaledTime::ZERO
+        } else {
+            ScaledTime::encode(rate.attos(self.span))
+        }
     }
 }

@@ -196,37 +196,28 @@ impl Look {
         let payload_len = u16::from_be_bytes([fixed[4], fixed[5]]);
         let (first, named_at) = (ip + FIXED_HEADER, ip + NEXT_HEADER);
         let end = first + usize::from(payload_len);
-        let mut look = Self {
-            ip: Offset::new(ip),
-            payload_len,
-            protocol: fixed[NEXT_HEADER],
-            upper: Offset::new(first),
-            names_upper: Offset::new(named_at),
-            options: None,
-            ports: Ports::default(),
-            pdm: Ok(None),
-        };
-        let mut upper = first;
-        if look.protocol == protocol::DESTINATION_OPTIONS {
-            let alone = frame.get(first..)?.first_chunk::<PDM_ALONE>()?;
-            look.protocol = option::next_after_alone(alone)?;
-            upper += PDM_ALONE;
-            let header = Offset::new(first);
-            (look.upper, look.names_upper, look.options) = (Offset::new(upper), header, Some(header));
-            look.pdm = Ok(Some(PdmAt {
-                option: Offset::new(first + FIRST_OPTION),
-                header,
-                header_len: header_len(alone),
-                named_at: Offset::new(named_at),
-            }));
+        if fixed[0] >> 4 != 6 || fixed[DESTINATION] == MULTICAST || end > wire_len.min(LONGEST) {
+            return None;
         }
-        look.ports = Ports::read(frame.get(upper..)?.first_chunk()?);
-        let sound = fixed[0] >> 4 == 6
-            && matches!(look.protocol, protocol::TCP | protocol::UDP)
-            && end <= wire_len.min(LONGEST)
-            && end >= upper + Ports::OCTETS
-            && fixed[DESTINATION] != MULTICAST;
-        sound.then_some(look)
+        let at = |protocol, upper, names_upper, options, pdm| {
+            let is_whole = matches!(protocol, protocol::TCP | protocol::UDP) && end >= upper + Ports::OCTETS;
+            let ports = Ports::read(frame.get(upper..)?.first_chunk()?);
+            let (ip, upper, names_upper) = (Offset::new(ip), Offset::new(upper), Offset::new(names_upper));
+            let look = Self { ip, payload_len, protocol, upper, names_upper, options, ports, pdm: Ok(pdm) };
+            if is_whole { Some(look) } else { None }
+        };
+        if fixed[NEXT_HEADER] != protocol::DESTINATION_OPTIONS {
+            return at(fixed[NEXT_HEADER], first, named_at, None, None);
+        }
+        let alone = frame.get(first..)?.first_chunk::<PDM_ALONE>()?;
+        let header = Offset::new(first);
+        let pdm = PdmAt {
+            option: Offset::new(first + FIRST_OPTION),
+            header,
+            header_len: header_len(alone),
+            named_at: Offset::new(named_at),
+        };
+        at(option::next_after_alone(alone)?, first + PDM_ALONE, first, Some(header), Some(pdm))
     }
 }
 
