@@ -85,7 +85,8 @@ impl ScaledTime {
     pub const fn encode(time: Attos) -> Self {
         // Under 18 s the time has 64 bits, and what is done to those costs a third.
         if time.0 <= u64::MAX as u128 {
-            let scale = (u64::BITS - (time.0 as u64).leading_zeros()).saturating_sub(MANTISSA_BITS);
+            let at_least_a_mantissa = time.0 as u64 | 1 << (MANTISSA_BITS - 1);
+            let scale = u64::BITS - at_least_a_mantissa.leading_zeros() - MANTISSA_BITS;
             Self { mantissa: (time.0 as u64 >> scale) as u16, scale: scale as u8 }
         } else {
             let scale = u128::BITS - time.0.leading_zeros() - MANTISSA_BITS;

@@ -30,10 +30,10 @@ const fn kept_bits(digits: u8) -> u32 {
     bits(2 * 10_u64.pow(digits as u32) - 1)
 }
 
-/// Where `nanos`, at most [`LONGEST_NANOS`], is counted: values of the same leading bits, `kept` of them, share a place.
+/// Where `nanos` is counted: values of the same leading bits, `kept` of them, share a place.
 #[expect(clippy::cast_possible_truncation, reason = "the shift leaves as many bits as are kept")]
 const fn place(nanos: u64, kept: u32) -> usize {
-    let dropped = bits(nanos).saturating_sub(kept);
+    let dropped = bits(nanos | 1 << (kept - 1)) - kept;
     ((dropped as usize) << (kept - 1)) + (nanos >> dropped) as usize
 }
 
@@ -49,9 +49,10 @@ impl<const DIGITS: u8, const PLACES: usize> Recorder<DIGITS, PLACES> {
         Self { counts: [0; PLACES] }
     }
 
-    /// Where `nanos`, at most [`LONGEST_NANOS`], is counted.
-    const fn index(nanos: u64) -> usize {
-        place(nanos, Self::KEPT_BITS)
+    /// Where `nanos` is counted: in the last place if it is longer than the longest.
+    #[inline]
+    fn index(nanos: u64) -> usize {
+        place(nanos, Self::KEPT_BITS).min(PLACES - 1)
     }
 
     /// The smallest value that is counted at `index`.
@@ -66,7 +67,7 @@ impl<const DIGITS: u8, const PLACES: usize> Recorder<DIGITS, PLACES> {
 
     #[inline]
     pub(crate) fn record(&mut self, nanos: u64, times: u32) {
-        let count = &mut self.counts[Self::index(nanos.min(LONGEST_NANOS))];
+        let count = &mut self.counts[Self::index(nanos)];
         *count = count.saturating_add(times);
     }
 
