@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use pcap_file::DataLink;
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use pdmline_tests::program::pdmline;
@@ -154,7 +154,12 @@ fn a_worker_that_sleeps_is_seen_to() -> Result<()> {
     require!(Tracing, TwoCores);
     let (calls, intervals) = Running::start("calls-silent", SILENT, "sleep:50us", &[1])?.watch()?;
     assert_eq!(sum(&intervals, "packets"), 0);
-    let Some(call) = calls.first() else { bail!("strace sees nothing") };
-    assert!(call.contains("nanosleep"), "{call}");
+    // The first one may be a sleep that strace interrupted, which the kernel calls restart_syscall.
+    assert!(
+        calls.iter().any(|call| call.contains("nanosleep")),
+        "of {} calls: {:?}",
+        calls.len(),
+        calls.first()
+    );
     Ok(())
 }
