@@ -183,7 +183,8 @@ fn judge(before: &[String], network: Ms) -> Result<()> {
         };
         (of("count"), of("sum") / of("count") * 1e3)
     };
-    let ((count, network_rtt), (_, server_delay)) = (mean("network_rtt"), mean("server_delay"));
+    // Where the network takes next to nothing, its share of some answers is uncertain and not recorded.
+    let ((_, network_rtt), (count, server_delay)) = (mean("network_rtt"), mean("server_delay"));
     println!("HTTP: {count} answers, network {network_rtt:.2} ms, server {server_delay:.2} ms");
     assert!(count >= 100.0, "only {count} answers");
     assert!(network.contains(&network_rtt), "network {network_rtt} ms");
