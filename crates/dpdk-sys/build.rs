@@ -30,7 +30,6 @@ const FUNCTIONS: &[&str] = &[
     "rte_mempool_in_use_count",
     "rte_openlog_stream",
     "rte_pktmbuf_(adj|alloc|alloc_bulk|append|clone|free|free_bulk|headroom|pool_create|prepend|tailroom)",
-    "rte_rdtsc",
     "rte_ring_(create|dequeue|free)",
     "rte_strerror",
     "rte_tel_data_(add_dict_string|start_dict)",

@@ -217,13 +217,14 @@ where
         let (mut ours, mut ours_stage) = (Burst::new(), Stage::new());
         let mut all = stage.drain(..).peekable();
         for (at, packet) in burst.drain(..).enumerate() {
-            match all.next_if(|selected| selected.place() == at) {
-                Some(selected) if selected.owner(owners) != self.mailbox.me() => {
-                    let owner = selected.owner(owners);
+            let selected = all.next_if(|selected| selected.place() == at);
+            let owner = selected.as_ref().map(|selected| selected.owner(owners));
+            match (owner, selected) {
+                (Some(owner), Some(selected)) if owner != self.mailbox.me() => {
                     let handed = Handed { packet, selected, received, way: place(index) };
                     self.engine.count_handed_over(self.mailbox.owners.put(owner, handed));
                 }
-                selected => {
+                (_, selected) => {
                     ours_stage.extend(selected.map(|selected| selected.at(ours.len())));
                     ours.push(packet);
                 }
