@@ -48,7 +48,7 @@ impl Buffer {
     #[must_use]
     pub fn option(&self) -> Option<PdmOption> {
         let look = look(self.bytes(), self.wire_len(), IP).expect("the frame is sound");
-        look.pdm.ok().flatten().map(|at| PdmOption::read(self.bytes(), &at))
+        look.pdm(self.bytes()).ok().flatten().map(|at| PdmOption::read(self.bytes(), &at))
     }
 }
 
@@ -69,9 +69,9 @@ impl Packet for Buffer {
     }
 
     #[inline]
-    fn grow_front(&mut self, octets: usize) -> Result<(), NoHeadroom> {
+    fn grow_front(&mut self, octets: usize) -> Result<&mut [u8], NoHeadroom> {
         self.start = self.start.checked_sub(octets).ok_or(NoHeadroom)?;
-        Ok(())
+        Ok(Buffer::bytes_mut(self))
     }
 
     #[inline]
@@ -98,7 +98,7 @@ impl Packet for &mut Buffer {
     }
 
     #[inline]
-    fn grow_front(&mut self, octets: usize) -> Result<(), NoHeadroom> {
+    fn grow_front(&mut self, octets: usize) -> Result<&mut [u8], NoHeadroom> {
         Buffer::grow_front(self, octets)
     }
 

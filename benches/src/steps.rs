@@ -13,8 +13,8 @@ pub fn insert(packet: &mut impl Packet) {
     let bytes = packet.bytes();
     let Some(look) = Look::glance(bytes, bytes.len(), IP) else { return };
     let Ok(place) = Insertion::plan(bytes, &look, &Limits::default()) else { return };
-    if packet.grow_front(place.growth()).is_ok() {
-        place.apply(packet.bytes_mut(), &PdmOption::default());
+    if let Ok(bytes) = packet.grow_front(place.growth()) {
+        place.apply(bytes, &PdmOption::default());
     }
 }
 
@@ -22,10 +22,8 @@ pub fn insert(packet: &mut impl Packet) {
 pub fn strip(packet: &mut impl Packet) {
     let bytes = packet.bytes();
     let Some(look) = Look::glance(bytes, bytes.len(), IP) else { return };
-    if let Ok(Some(at)) = look.pdm {
-        let octets = pdm::strip(packet.bytes_mut(), &look, &at);
-        packet.shrink_front(octets);
-    }
+    let octets = pdm::strip(packet.bytes_mut(), &look);
+    packet.shrink_front(octets);
 }
 
 /// The lookup alone, in the stages of the packet path: hash, ask for buckets, ask for entries, find. Returns how many

@@ -167,7 +167,7 @@ mod tests {
         let answer = answer(0x1234, 7);
         marked[OPTION..OPTION + 12].copy_from_slice(&answer.emit());
         let look = look(&marked, marked.len(), IP).unwrap();
-        let at = look.pdm.unwrap().unwrap();
+        let at = look.pdm(&marked).unwrap().unwrap();
         assert_eq!((PdmOption::read(&marked, &at), marked.len()), (answer, FRAME + OPTIONS));
         assert_eq!(Key::of(&marked, &look, Side::Wire, PairId::default()), key(0));
     }

@@ -76,7 +76,7 @@ fn read(path: &Path, flows: &mut Flows) -> Result<()> {
         let number =
             frame.last_chunk().map(|octets| u16::from_be_bytes(*octets)).context("a short packet")?;
         let psn = PdmOption::read(&frame, &marked.pdm).psntp;
-        flows.entry((marked.source[15], marked.ports.source)).or_default().push((number, psn));
+        flows.entry((marked.source[15], marked.ports.source())).or_default().push((number, psn));
     }
     Ok(())
 }

@@ -35,11 +35,11 @@ pub trait Packet {
     /// Octets of the whole frame, with those that are not in [`Packet::bytes`].
     fn wire_len(&self) -> usize;
 
-    /// Adds `octets` octets of any content before the first one.
+    /// Adds `octets` octets of any content before the first one. Returns [`Packet::bytes_mut`] with them.
     ///
     /// # Errors
     /// [`NoHeadroom`] when the buffer has less room than that; the packet is as it was.
-    fn grow_front(&mut self, octets: usize) -> Result<(), NoHeadroom>;
+    fn grow_front(&mut self, octets: usize) -> Result<&mut [u8], NoHeadroom>;
 
     /// Drops the first `octets` octets.
     ///

@@ -37,9 +37,9 @@ impl Packet for HeapPacket {
         self.bytes().len()
     }
 
-    fn grow_front(&mut self, octets: usize) -> Result<(), NoHeadroom> {
+    fn grow_front(&mut self, octets: usize) -> Result<&mut [u8], NoHeadroom> {
         self.start = self.start.checked_sub(octets).ok_or(NoHeadroom)?;
-        Ok(())
+        Ok(self.bytes_mut())
     }
 
     fn shrink_front(&mut self, octets: usize) {

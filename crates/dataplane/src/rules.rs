@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use flow::{Instant, Key};
 use ipnet::Ipv6Net;
-use pdm::{Look, protocol};
+use pdm::{Look, Ports, protocol};
 use stats::RuleId;
 
 /// What is done to the packets of a rule.
@@ -36,11 +36,11 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    fn selects(self, look: &Look) -> bool {
+    fn selects(self, protocol: u8, is_esp: bool) -> bool {
         match self {
             Self::Any => true,
-            Self::Number(number) => look.protocol == number,
-            Self::Esp => look.is_esp(),
+            Self::Number(number) => protocol == number,
+            Self::Esp => is_esp,
         }
     }
 
@@ -120,77 +120,131 @@ impl Rule {
             until: None,
         }
     }
+}
+
+/// A rule as packets are held against it.
+#[derive(Debug, Clone)]
+pub(crate) struct Criteria {
+    pub(crate) id: RuleId,
+    pub(crate) action: Action,
+    esp_tunnel: bool,
+    until: Instant,
+    local: Prefixes,
+    remote: Prefixes,
+    /// `None` for whatever there is.
+    upper: Option<Upper>,
+}
+
+/// Prefixes, of which there is mostly one.
+#[derive(Debug, Clone)]
+struct Prefixes {
+    first: Prefix,
+    others: Vec<Prefix>,
+}
+
+/// Which upper layers a rule selects.
+#[derive(Debug, Clone)]
+struct Upper {
+    protocol: Protocol,
+    local_ports: Vec<RangeInclusive<u16>>,
+    remote_ports: Vec<RangeInclusive<u16>>,
+}
+
+impl Criteria {
+    /// Those of `rule`; `None` if nothing can fulfil them, since there is no prefix of one kind.
+    fn of(id: RuleId, rule: Rule) -> Option<Self> {
+        let Rule { name: _, local, remote, protocol, local_ports, remote_ports, action, esp_tunnel, until } =
+            rule;
+        let takes_any = protocol == Protocol::Any && local_ports.is_empty() && remote_ports.is_empty();
+        let upper = (!takes_any).then_some(Upper { protocol, local_ports, remote_ports });
+        let until = until.unwrap_or(Instant::from_ticks(u64::MAX));
+        let (local, remote) = (Prefixes::of(local)?, Prefixes::of(remote)?);
+        Some(Self { id, action, esp_tunnel, until, local, remote, upper })
+    }
+
+    #[inline(always)]
+    fn select(&self, key: &Key, look: &Look) -> bool {
+        self.local.contain(key.local())
+            && self.remote.contain(key.remote())
+            && self.upper.as_ref().is_none_or(|upper| upper.selects(look.protocol, look.is_esp(), key.ports()))
+            // Without a tunnel the option would have to stand inside the encryption (RFC 8250, section 3.4.1).
+            && (!look.is_esp() || self.esp_tunnel)
+    }
 
     #[inline]
-    fn selects(&self, key: &Key, look: &Look) -> bool {
-        any_contains(&self.local, key.local())
-            && any_contains(&self.remote, key.remote())
-            && self.protocol.selects(look)
-            && allows(&self.local_ports, key.local_port())
-            && allows(&self.remote_ports, key.remote_port())
-            // Without a tunnel the option would have to stand inside the encryption (RFC 8250, section 3.4.1).
-            && (self.esp_tunnel || !look.is_esp())
-    }
-
-    fn is_over(&self, now: Instant) -> bool {
-        self.until.is_some_and(|until| now >= until)
+    pub(crate) fn are_over(&self, now: Instant) -> bool {
+        now >= self.until
     }
 }
 
-fn any_contains(prefixes: &[Prefix], address: Ipv6Addr) -> bool {
-    prefixes.iter().any(|prefix| prefix.contains(address))
+impl Prefixes {
+    fn of(mut prefixes: Vec<Prefix>) -> Option<Self> {
+        Some(Self { first: prefixes.pop()?, others: prefixes })
+    }
+
+    #[inline(always)]
+    fn contain(&self, address: Ipv6Addr) -> bool {
+        self.first.contains(address) || self.others.iter().any(|prefix| prefix.contains(address))
+    }
 }
 
-fn allows(ports: &[RangeInclusive<u16>], port: u16) -> bool {
+impl Upper {
+    /// Whether it selects what the host sends by `ports`. Not told by a key and a look: those would have to be in memory, of
+    /// each packet.
+    #[inline(never)]
+    fn selects(&self, protocol: u8, is_esp: bool, ports: Ports) -> bool {
+        self.protocol.selects(protocol, is_esp)
+            && allow(&self.local_ports, ports.source())
+            && allow(&self.remote_ports, ports.destination())
+    }
+}
+
+fn allow(ports: &[RangeInclusive<u16>], port: u16) -> bool {
     ports.is_empty() || ports.iter().any(|range| range.contains(&port))
-}
-
-/// What the rules say of a packet that one of them selects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Selection {
-    pub(crate) rule: RuleId,
-    pub(crate) action: Action,
-    /// The rule has ended: its flows' options are still stripped, and nothing else is done.
-    pub(crate) over: bool,
 }
 
 /// All rules. Of those that select a packet the first one that has not ended counts.
 #[derive(Debug, Clone, Default)]
-pub struct Rules(Vec<Rule>);
+pub struct Rules {
+    count: usize,
+    criteria: Vec<Criteria>,
+}
 
 impl Rules {
     /// These rules, in their order.
     #[must_use]
     pub fn new(rules: Vec<Rule>) -> Self {
-        Self(rules)
+        let count = rules.len();
+        let criteria = ids().zip(rules).filter_map(|(id, rule)| Criteria::of(id, rule)).collect();
+        Self { count, criteria }
     }
 
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.count
     }
 
     /// The place after the last rule, which stands for what none selects.
     pub(crate) fn after_last(&self) -> RuleId {
-        self.rules().last().map_or(RuleId::default(), |(last, _)| last.next())
+        ids().nth(self.count).unwrap_or_default()
     }
 
-    fn rules(&self) -> impl Iterator<Item = (RuleId, &Rule)> {
-        (0..).map(RuleId::new).zip(&self.0)
-    }
-
-    /// What is to be done to the packet of `key` and `look` at `now`; `None` when no rule selects it.
+    /// The rule that counts for the packet of `key` and `look` at `now`; `None` when none selects it.
     #[inline(always)]
-    pub(crate) fn select(&self, key: &Key, look: &Look, now: Instant) -> Option<Selection> {
+    pub(crate) fn select(&self, key: &Key, look: &Look, now: Instant) -> Option<&Criteria> {
         let mut ended = None;
-        for (id, rule) in self.rules().filter(|(_, rule)| rule.selects(key, look)) {
-            let selection = Selection { rule: id, action: rule.action, over: rule.is_over(now) };
-            if !selection.over {
-                return Some(selection);
+        for criteria in self.criteria.iter().filter(|criteria| criteria.select(key, look)) {
+            if !criteria.are_over(now) {
+                return Some(criteria);
             }
-            ended.get_or_insert(selection);
+            ended.get_or_insert(criteria);
         }
         ended
     }
+}
+
+/// Rules by their places.
+fn ids() -> impl Iterator<Item = RuleId> {
+    (0..).map(RuleId::new)
 }

@@ -267,7 +267,7 @@ where
         self.engine.find(stage);
         self.end(Leg::Find);
         let way = &mut self.ways[index];
-        self.engine.rewrite(burst, stage, &way.pair, received, &self.clock);
+        self.engine.rewrite(burst, Arrival::Port(way.from), stage, &way.pair, received, &self.clock);
         self.telling.flows.tell_ended(&mut self.engine);
         self.end(Leg::Rewrite);
         let count = burst.len();

@@ -59,7 +59,7 @@ fn way(frame: &[u8], local: &[Ipv6Net]) -> usize {
     let packet = HeapPacket::new(frame);
     let look = packet.network_offset().and_then(|offset| pdm::look(frame, frame.len(), offset));
     let is_host = |source: &[u8; 16]| local.iter().any(|prefix| prefix.contains(&Ipv6Addr::from(*source)));
-    usize::from(look.is_ok_and(|look| !is_host(look.source(frame))))
+    usize::from(look.is_ok_and(|look| !is_host(&look.addresses(frame)[0])))
 }
 
 /// Lets a crew do what the vector asks for, one packet after the other at its own time, writing into `directory`.

@@ -115,15 +115,17 @@ impl Packet for Mbuf<'_> {
 
     /// Takes the octets from the headroom. A buffer that is shared or lies outside of its pool has none to give.
     #[inline]
-    fn grow_front(&mut self, octets: usize) -> Result<(), NoHeadroom> {
+    fn grow_front(&mut self, octets: usize) -> Result<&mut [u8], NoHeadroom> {
         let grown = u16::try_from(octets).map_err(|_| NoHeadroom)?;
         let headroom = self.headroom().checked_sub(grown).ok_or(NoHeadroom)?;
         if self.is_shared() || self.flags() & dpdk_sys::MBUF_EXTERNAL != 0 {
             return Err(NoHeadroom);
         }
         // A buffer ends within 65,535 octets, so the sum fits.
-        self.move_start(headroom, self.data_len() + grown, self.pkt_len() + u32::from(grown));
-        Ok(())
+        let length = self.data_len() + grown;
+        self.move_start(headroom, length, self.pkt_len() + u32::from(grown));
+        // SAFETY: as in `bytes_mut`.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.data(), usize::from(length)) })
     }
 
     #[inline]

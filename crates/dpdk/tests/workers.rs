@@ -79,7 +79,7 @@ fn take(wire: &mut [QueuePair<'_>], flows: &mut Flows) -> u16 {
             let marked = find_pdm(frame, frame.len(), IP).unwrap();
             let number = u16::from_be_bytes(*frame.last_chunk().unwrap());
             let psn = PdmOption::read(frame, &marked.pdm).psntp;
-            flows.entry(marked.ports.source).or_default().push((number, psn));
+            flows.entry(marked.ports.source()).or_default().push((number, psn));
             taken += 1;
         }
     }

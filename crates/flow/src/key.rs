@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-use pdm::Look;
+use pdm::{Look, Ports};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Which side of the appliance a packet came from.
@@ -44,11 +44,10 @@ pub struct Key {
     /// In the order of the packet's octets.
     local: [u64; 2],
     remote: [u64; 2],
-    /// From the lowest bit on: local port, remote port, the pair (16 bits each), protocol.
+    /// From the lowest bit on: both ports (32 bits), the pair (16 bits), protocol.
     ends: u64,
 }
 
-const REMOTE_PORT: u32 = 16;
 const PAIR: u32 = 32;
 const PROTOCOL: u32 = 48;
 
@@ -57,16 +56,14 @@ impl Key {
     #[must_use]
     #[inline(always)]
     pub fn of(frame: &[u8], look: &Look, side: Side, pair: PairId) -> Self {
-        let (source, destination) = (words(look.source(frame)), words(look.destination(frame)));
-        let ports = look.ports;
-        let (local, remote, local_port, remote_port) = match side {
-            Side::Host => (source, destination, ports.source, ports.destination),
-            Side::Wire => (destination, source, ports.destination, ports.source),
+        let [source, destination] = look.addresses(frame);
+        let (source, destination) = (words(source), words(destination));
+        let (local, remote, ports) = match side {
+            Side::Host => (source, destination, look.ports),
+            Side::Wire => (destination, source, look.ports.swapped()),
         };
-        let ends = u64::from(local_port)
-            | u64::from(remote_port) << REMOTE_PORT
-            | u64::from(pair.0) << PAIR
-            | u64::from(look.protocol) << PROTOCOL;
+        let ends =
+            u64::from(ports.to_bits()) | u64::from(pair.0) << PAIR | u64::from(look.protocol) << PROTOCOL;
         Self { local, remote, ends }
     }
 
@@ -88,20 +85,21 @@ impl Key {
     #[must_use]
     #[inline]
     pub const fn local_port(&self) -> u16 {
-        self.end(0)
+        self.ports().source()
     }
 
     /// Port on the wire side.
     #[must_use]
     #[inline]
     pub const fn remote_port(&self) -> u16 {
-        self.end(REMOTE_PORT)
+        self.ports().destination()
     }
 
     /// The port pair.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "these 16 bits are what is wanted")]
     pub const fn pair(&self) -> PairId {
-        PairId(self.end(PAIR))
+        PairId((self.ends >> PAIR) as u16)
     }
 
     /// Upper-layer protocol.
@@ -111,10 +109,12 @@ impl Key {
         (self.ends >> PROTOCOL) as u8
     }
 
+    /// The ports of what the host sends.
+    #[must_use]
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "the lowest 16 bits are what is wanted")]
-    const fn end(&self, at: u32) -> u16 {
-        (self.ends >> at) as u16
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
+    pub const fn ports(&self) -> Ports {
+        Ports::from_bits(self.ends as u32)
     }
 
     /// The addresses, local and remote, and all else.

@@ -4,6 +4,8 @@
 //! slots for every entry, so that a bucket is practically never full before the table is. A hit costs two misses, one
 //! after the other: the buckets, both at once, and the entry.
 
+use std::num::NonZeroU32;
+
 use wide::u32x8;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -54,22 +56,29 @@ impl Iterator for Bits {
     }
 }
 
-/// An entry's place in its table.
+/// An entry's place in its table, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct EntryIndex(u32);
+pub(crate) struct EntryIndex(NonZeroU32);
 
 impl EntryIndex {
-    /// From what a slot or a free list holds: counted from 1, 0 for none.
+    /// The entry before which there are `entries` others.
+    fn after(entries: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(entries))
+    }
+
+    /// From what a slot or a free list holds: 0 for none.
+    #[inline]
     fn from_slot(slot: u32) -> Option<Self> {
-        slot.checked_sub(1).map(Self)
+        NonZeroU32::new(slot).map(Self)
     }
 
     fn slot(self) -> u32 {
-        self.0 + 1
+        self.0.get()
     }
 
+    #[inline]
     fn get(self) -> usize {
-        self.0 as usize
+        self.0.get() as usize - 1
     }
 }
 
@@ -143,7 +152,7 @@ impl<'m> Table<'m> {
     pub(crate) fn insert(&mut self, hash: Hash) -> Option<EntryIndex> {
         let index = self.free_entry()?;
         let bucket = self.roomier_bucket(hash)?;
-        if index.0 == self.untouched {
+        if index.get() == self.untouched as usize {
             self.untouched += 1;
         } else {
             self.free = self.entries[index.get()].next_free();
@@ -165,7 +174,7 @@ impl<'m> Table<'m> {
 
     fn free_entry(&self) -> Option<EntryIndex> {
         EntryIndex::from_slot(self.free).or_else(|| {
-            ((self.untouched as usize) < self.entries.len()).then_some(EntryIndex(self.untouched))
+            ((self.untouched as usize) < self.entries.len()).then(|| EntryIndex::after(self.untouched))
         })
     }
 
@@ -197,12 +206,12 @@ impl<'m> Table<'m> {
 
     /// The entry at `hand`, with its index, in a round through all that were ever used; `None` when there is none.
     pub(crate) fn at(&self, hand: u32) -> Option<(EntryIndex, &Entry)> {
-        (hand < self.untouched).then(|| (EntryIndex(hand), &self.entries[hand as usize]))
+        (hand < self.untouched).then(|| (EntryIndex::after(hand), &self.entries[hand as usize]))
     }
 
     /// The hand after it has passed `index`.
     pub(crate) fn after(&self, index: EntryIndex) -> u32 {
-        let next = index.0 + 1;
+        let next = index.slot();
         if next < self.untouched { next } else { 0 }
     }
 }

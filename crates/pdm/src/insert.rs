@@ -1,13 +1,12 @@
 //! Insertion: where the option goes, and putting it there (RFC 8250, section 3.3).
 
-use crate::look::{Look, protocol};
+use std::mem;
+
+use crate::look::{FIXED_HEADER, Headers, Look, NEXT_HEADER, PAYLOAD_LENGTH, Shape, protocol};
 use crate::option::{OPTION_OCTETS, PDM_ALONE};
-use crate::splice::Splice;
+use crate::splice::{Splice, grow_plain};
 use crate::tlv::{self, FIRST_OPTION};
 use crate::{PdmOption, Skip};
-
-/// Octets of the fixed header.
-const FIXED_HEADER: usize = 40;
 
 /// How far a packet may grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,25 +30,26 @@ impl Default for Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Insertion {
     ip: usize,
-    splice: Splice,
     place: Place,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// A header of its own.
-    Alone(Naming),
+    /// A header of its own, and the only one.
+    Only,
+    /// A header of its own after others.
+    Last(Last),
     /// Another option's header.
     Merged(Merge),
 }
 
-/// How the headers around a new one are chained.
+/// How the headers before a new one go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Naming {
-    /// Offset of the octet that has to name the new header.
-    at: usize,
-    /// What the new header names.
-    upper: u8,
+struct Last {
+    /// Offset of the new header.
+    start: usize,
+    /// Offset of the octet that has to name it.
+    named_at: usize,
 }
 
 /// Where the option goes in a header that is there.
@@ -57,6 +57,8 @@ struct Naming {
 struct Merge {
     /// Offset of the header.
     header: usize,
+    /// Its octets before.
+    old_len: usize,
     /// Its octets afterwards.
     header_len: usize,
     /// Its octets before the splice, which stay.
@@ -72,40 +74,34 @@ impl Insertion {
     /// [`Skip::OptionHeaderTooLong`], then [`Skip::Oversize`], by `limits`.
     #[inline(always)]
     pub fn plan(frame: &[u8], look: &Look, limits: &Limits) -> Result<Self, Skip> {
-        let (splice, place, header_len) = match look.options {
-            None => (
-                Splice { start: look.upper.get(), old: 0, new: PDM_ALONE },
-                Place::Alone(Naming { at: look.names_upper.get(), upper: look.protocol }),
-                PDM_ALONE,
-            ),
-            Some(header) => {
-                let octets = frame.get(header.get()..look.upper.get()).unwrap_or_default();
-                let merge = Merge::at_the_end_of(octets, header.get());
-                (merge.splice(octets.len()), Place::Merged(merge), merge.header_len)
-            }
+        let ip = look.ip();
+        let place = match look.shape() {
+            Shape::Plain => Place::Only,
+            Shape::Alone => Place::merged(frame, ip + FIXED_HEADER, ip + FIXED_HEADER + PDM_ALONE),
+            Shape::Other => Place::after(frame, &look.headers(frame)?),
         };
-        if header_len > usize::from(limits.max_destopts_len) {
+        if place.header_len() > usize::from(limits.max_destopts_len) {
             return Err(Skip::OptionHeaderTooLong);
         }
-        let total = FIXED_HEADER + usize::from(look.payload_len) + splice.new - splice.old;
-        if total > usize::from(limits.mtu) && splice.new > splice.old {
+        let Splice { old, new, .. } = place.splice(ip);
+        if new > old && ip_len(frame, ip) + new - old > usize::from(limits.mtu) {
             return Err(Skip::Oversize);
         }
-        Ok(Self { ip: look.ip.get(), splice, place })
+        Ok(Self { ip, place })
     }
 
     /// Octets that the packet's front has to gain before [`Insertion::apply`].
     #[must_use]
     #[inline]
     pub fn growth(&self) -> usize {
-        self.splice.growth()
+        self.place.splice(self.ip).growth()
     }
 
     /// Octets that the packet's front has to lose after [`Insertion::apply`]: a header full of padding gets shorter.
     #[must_use]
     #[inline]
     pub fn shrinkage(&self) -> usize {
-        self.splice.shrinkage()
+        self.place.splice(self.ip).shrinkage()
     }
 
     /// Writes `option` into the packet in `buffer`, the one this was planned for, grown at its front by
@@ -115,16 +111,65 @@ impl Insertion {
     /// If `buffer` is not that packet.
     #[inline(always)]
     pub fn apply(&self, buffer: &mut [u8], option: &PdmOption) {
-        let packet = self.splice.apply(buffer, self.ip);
         match &self.place {
-            Place::Alone(naming) => {
-                let header = &mut packet[self.splice.start..self.splice.start + PDM_ALONE];
-                header.copy_from_slice(&option.emit_alone(naming.upper));
-                packet[naming.at] = protocol::DESTINATION_OPTIONS;
+            Place::Only => {
+                let packet = grow_plain(buffer, self.ip);
+                let next = mem::replace(&mut packet[NEXT_HEADER], protocol::DESTINATION_OPTIONS);
+                packet[FIXED_HEADER..].copy_from_slice(&option.emit_alone(next));
             }
-            Place::Merged(merge) => merge.apply(packet, option),
+            Place::Last(last) => {
+                let packet = self.place.splice(self.ip).apply(buffer, self.ip);
+                let next = mem::replace(&mut packet[last.named_at], protocol::DESTINATION_OPTIONS);
+                packet[last.start..last.start + PDM_ALONE].copy_from_slice(&option.emit_alone(next));
+            }
+            Place::Merged(merge) => merge.apply(self.place.splice(self.ip).apply(buffer, self.ip), option),
         }
     }
+}
+
+impl Place {
+    /// After or in the last of `headers`.
+    #[cold]
+    fn after(frame: &[u8], headers: &Headers) -> Self {
+        if headers.end_with_options {
+            Self::merged(frame, headers.names_upper, headers.upper)
+        } else {
+            Self::Last(Last { start: headers.upper, named_at: headers.names_upper })
+        }
+    }
+
+    /// In the options header between `start` and `end`.
+    #[cold]
+    fn merged(frame: &[u8], start: usize, end: usize) -> Self {
+        Self::Merged(Merge::at_the_end_of(frame.get(start..end).unwrap_or_default(), start))
+    }
+
+    /// Octets of the options header afterwards.
+    #[inline]
+    const fn header_len(&self) -> usize {
+        match self {
+            Self::Only | Self::Last(_) => PDM_ALONE,
+            Self::Merged(merge) => merge.header_len,
+        }
+    }
+
+    /// What goes and what comes in a packet whose fixed header is at `ip`.
+    #[inline]
+    const fn splice(&self, ip: usize) -> Splice {
+        match self {
+            Self::Only => Splice { start: ip + FIXED_HEADER, old: 0, new: PDM_ALONE },
+            Self::Last(last) => Splice { start: last.start, old: 0, new: PDM_ALONE },
+            Self::Merged(merge) => merge.splice(),
+        }
+    }
+}
+
+/// Octets of IPv6 header and payload.
+#[inline]
+fn ip_len(frame: &[u8], ip: usize) -> usize {
+    let field = ip + PAYLOAD_LENGTH;
+    let octets = frame.get(field..).and_then(|octets| octets.first_chunk()).unwrap_or(&[0; 2]);
+    FIXED_HEADER + usize::from(u16::from_be_bytes(*octets))
 }
 
 impl Merge {
@@ -136,12 +181,13 @@ impl Merge {
             .last()
             .map_or(FIRST_OPTION, |o| o.end());
         let option = kept.next_multiple_of(2);
-        Self { header, header_len: (option + OPTION_OCTETS).next_multiple_of(8), kept, option }
+        let header_len = (option + OPTION_OCTETS).next_multiple_of(8);
+        Self { header, old_len: octets.len(), header_len, kept, option }
     }
 
-    /// What becomes of a header of `old_len` octets.
-    fn splice(&self, old_len: usize) -> Splice {
-        Splice { start: self.header + self.kept, old: old_len - self.kept, new: self.header_len - self.kept }
+    const fn splice(&self) -> Splice {
+        let (old, new) = (self.old_len - self.kept, self.header_len - self.kept);
+        Splice { start: self.header + self.kept, old, new }
     }
 
     #[cold]

@@ -1,6 +1,8 @@
 //! One look at a packet: the walk through its headers to the upper layer (RFC 8200, section 4), and all that has to be
 //! known of it before anything is decided.
 
+use std::fmt;
+
 use crate::option::{self, PDM_ALONE};
 use crate::tlv::{FIRST_OPTION, Tlv};
 use crate::{PDM_OPTION_LEN, PDM_OPTION_TYPE, Skip};
@@ -38,9 +40,11 @@ pub mod protocol {
 }
 
 /// Octets of the fixed header.
-const FIXED_HEADER: usize = 40;
+pub(crate) const FIXED_HEADER: usize = 40;
+/// Offset of the payload length in the fixed header.
+pub(crate) const PAYLOAD_LENGTH: usize = 4;
 /// Offset of the next header octet in the fixed header.
-const NEXT_HEADER: usize = 6;
+pub(crate) const NEXT_HEADER: usize = 6;
 /// Offset of the source address in the fixed header.
 const SOURCE: usize = 8;
 /// Offset of the destination address.
@@ -57,21 +61,73 @@ const MULTICAST: u8 = 0xff;
 const NAT_TRAVERSAL_PORT: u16 = 4500;
 
 /// The two ports of a packet; for ICMPv6 echo both are its identifier, and both 0 where there are none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ports {
-    /// The sender's.
-    pub source: u16,
-    /// The receiver's.
-    pub destination: u16,
+    /// As they stand in the packet, the sender's in the lower half.
+    octets: u32,
 }
 
 impl Ports {
     /// Octets at the start of an upper layer that has ports.
     const OCTETS: usize = 4;
 
+    /// The sender's.
+    #[must_use]
     #[inline]
-    fn read([s0, s1, d0, d1]: &[u8; Self::OCTETS]) -> Self {
-        Self { source: u16::from_be_bytes([*s0, *s1]), destination: u16::from_be_bytes([*d0, *d1]) }
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
+    pub const fn source(self) -> u16 {
+        u16::from_be(self.octets as u16)
+    }
+
+    /// The receiver's.
+    #[must_use]
+    #[inline]
+    pub const fn destination(self) -> u16 {
+        self.swapped().source()
+    }
+
+    /// Those of an answer.
+    #[must_use]
+    #[inline]
+    pub const fn swapped(self) -> Self {
+        Self { octets: self.octets.rotate_left(u16::BITS) }
+    }
+
+    /// Both as one number, which says nothing but that they are the same.
+    #[must_use]
+    #[inline]
+    pub const fn to_bits(self) -> u32 {
+        self.octets
+    }
+
+    /// From [`Ports::to_bits`].
+    #[must_use]
+    #[inline]
+    pub const fn from_bits(octets: u32) -> Self {
+        Self { octets }
+    }
+
+    /// Twice the same.
+    fn both(port: u16) -> Self {
+        let port = u32::from(port.to_be());
+        Self { octets: port | port << u16::BITS }
+    }
+
+    #[inline]
+    const fn read(octets: &[u8; Self::OCTETS]) -> Self {
+        Self { octets: u32::from_le_bytes(*octets) }
+    }
+
+    /// One of them is the port of ESP in UDP.
+    #[inline]
+    const fn traverse_nat(self) -> bool {
+        self.source() == NAT_TRAVERSAL_PORT || self.destination() == NAT_TRAVERSAL_PORT
+    }
+}
+
+impl fmt::Debug for Ports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.source(), self.destination())
     }
 }
 
@@ -95,69 +151,149 @@ impl Offset {
 
 /// Where a PDM option stands in a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PdmAt {
+pub struct PdmAt(Offset);
+
+impl PdmAt {
     /// Offset of the option in the frame.
-    pub(crate) option: Offset,
-    /// Offset of its options header.
-    pub(crate) header: Offset,
-    /// Octets of that header.
-    pub(crate) header_len: u16,
-    /// Offset of the octet that names that header.
-    pub(crate) named_at: Offset,
+    #[inline]
+    pub(crate) const fn option(self) -> usize {
+        self.0.get()
+    }
 }
 
-/// What one look at a packet tells. Offsets count from the start of its frame.
+/// What one look at a packet tells.
+///
+/// It is made for each packet and kept between stages, and so it is small: where there are headers that few packets have, they
+/// are walked again when it comes to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
-    /// Offset of the fixed header.
-    pub(crate) ip: Offset,
-    /// Octets after the fixed header.
-    pub(crate) payload_len: u16,
-    /// Upper-layer protocol.
-    pub protocol: u8,
-    /// Offset of the upper layer's header.
-    pub(crate) upper: Offset,
-    /// Offset of the octet that names it.
-    pub(crate) names_upper: Offset,
-    /// Offset of the destination options header that ends there.
-    pub(crate) options: Option<Offset>,
+    /// Offset of the fixed header in the frame.
+    ip: Offset,
     /// Ports, where the protocol has them.
     pub ports: Ports,
-    /// The PDM option; or why the packet must be left alone for its options' sake: [`Skip::Malformed`],
-    /// [`Skip::DuplicatePdm`] or [`Skip::UnknownPdmLength`], which come after [`Skip::Esp`].
-    pub pdm: Result<Option<PdmAt>, Skip>,
+    /// Upper-layer protocol.
+    pub protocol: u8,
+    is_esp: bool,
+    shape: Shape,
+}
+
+/// What stands between the fixed header and the upper layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Nothing.
+    Plain,
+    /// An options header that holds PDM and nothing else.
+    Alone,
+    /// Whatever else there may be.
+    Other,
+}
+
+/// Extension headers before the upper layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Headers {
+    /// Offset of the upper layer's header.
+    pub(crate) upper: usize,
+    /// Offset of the octet that names it: the first one of the header before it.
+    pub(crate) names_upper: usize,
+    /// The header before it is a destination options header.
+    pub(crate) end_with_options: bool,
+    /// The PDM option; or why the packet must be left alone for its options' sake.
+    pub(crate) pdm: Result<Option<PdmHeader>, Skip>,
+}
+
+/// A destination options header with a PDM option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PdmHeader {
+    /// Offset of the option.
+    pub(crate) option: usize,
+    /// Offset of the header.
+    pub(crate) start: usize,
+    /// Octets of the header.
+    pub(crate) len: usize,
+    /// Offset of the octet that names it.
+    pub(crate) named_at: usize,
 }
 
 impl Look {
-    /// Source address.
+    /// Source and destination address.
     #[must_use]
-    pub fn source<'f>(&self, frame: &'f [u8]) -> &'f [u8; 16] {
-        address(frame, self.ip.get() + SOURCE)
-    }
-
-    /// Destination address.
-    #[must_use]
-    pub fn destination<'f>(&self, frame: &'f [u8]) -> &'f [u8; 16] {
-        address(frame, self.ip.get() + DESTINATION)
+    #[inline(always)]
+    pub fn addresses<'f>(&self, frame: &'f [u8]) -> &'f [[u8; 16]; 2] {
+        addresses(frame, self.ip())
     }
 
     /// Whether this is ESP in one of its three shapes: plain, wrapped, or in UDP (RFC 8250, section 3.4).
     #[must_use]
-    pub fn is_esp(&self) -> bool {
-        match self.protocol {
-            protocol::ESP | protocol::WRAPPED_ESP => true,
-            protocol::UDP => {
-                self.ports.source == NAT_TRAVERSAL_PORT || self.ports.destination == NAT_TRAVERSAL_PORT
-            }
-            _ => false,
+    #[inline]
+    pub const fn is_esp(&self) -> bool {
+        self.is_esp
+    }
+
+    /// Whether there is no extension header.
+    #[must_use]
+    #[inline]
+    pub const fn is_plain(&self) -> bool {
+        matches!(self.shape, Shape::Plain)
+    }
+
+    /// Whether there is an options header that holds PDM and nothing else, and no other.
+    #[must_use]
+    #[inline]
+    pub const fn is_alone(&self) -> bool {
+        matches!(self.shape, Shape::Alone)
+    }
+
+    /// The PDM option of the packet in `frame`.
+    ///
+    /// # Errors
+    /// Why the packet must be left alone for its options' sake: [`Skip::Malformed`], [`Skip::DuplicatePdm`] or
+    /// [`Skip::UnknownPdmLength`], which come after [`Skip::Esp`].
+    #[inline(always)]
+    pub fn pdm(&self, frame: &[u8]) -> Result<Option<PdmAt>, Skip> {
+        match self.shape {
+            Shape::Plain => Ok(None),
+            Shape::Alone => Ok(Some(PdmAt(Offset::new(self.ip() + FIXED_HEADER + FIRST_OPTION)))),
+            Shape::Other => Ok(self.headers(frame)?.pdm?.map(|header| PdmAt(Offset::new(header.option)))),
         }
+    }
+
+    /// Offset of the fixed header.
+    #[inline]
+    pub(crate) const fn ip(&self) -> usize {
+        self.ip.get()
+    }
+
+    #[inline]
+    pub(crate) const fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The headers of the packet in `frame`.
+    #[inline(always)]
+    pub(crate) fn headers(&self, frame: &[u8]) -> Result<Headers, Skip> {
+        // By value, or what is known of a packet would have to be in memory.
+        headers(frame, self.ip())
     }
 }
 
-/// The address at `at`; the unspecified one where there is none.
-#[inline]
-fn address(frame: &[u8], at: usize) -> &[u8; 16] {
-    frame.get(at..).and_then(|octets| octets.first_chunk()).unwrap_or(&[0; 16])
+/// The headers behind the fixed one at `ip`.
+#[cold]
+fn headers(frame: &[u8], ip: usize) -> Result<Headers, Skip> {
+    let mut walk = Walk::start(frame, LONGEST, ip)?;
+    walk.go_to_upper_layer()?;
+    Ok(Headers {
+        upper: walk.at,
+        names_upper: walk.named_at,
+        end_with_options: walk.after_options,
+        pdm: walk.options.verdict(),
+    })
+}
+
+/// Source and destination address in the fixed header at `ip`; unspecified ones where there is none.
+#[inline(always)]
+fn addresses(frame: &[u8], ip: usize) -> &[[u8; 16]; 2] {
+    let octets = frame.get(ip + SOURCE..ip + FIXED_HEADER).unwrap_or(&[0; 32]);
+    octets.as_chunks().0.first_chunk().unwrap_or(&[[0; 16]; 2])
 }
 
 /// Looks at the packet in `frame` whose fixed header starts at `ip`. The whole frame has `wire_len` octets, of which
@@ -170,20 +306,16 @@ pub fn look(frame: &[u8], wire_len: usize, ip: usize) -> Result<Look, Skip> {
     let mut walk = Walk::start(frame, wire_len, ip)?;
     walk.go_to_upper_layer()?;
     let ports = walk.upper_layer()?;
-    let [first, ..] = address(frame, ip + DESTINATION);
+    let [_, [first, ..]] = addresses(frame, ip);
     if *first == MULTICAST {
         return Err(Skip::Multicast);
     }
-    Ok(Look {
-        ip: Offset::new(ip),
-        payload_len: walk.payload_len,
-        upper: Offset::new(walk.at),
-        names_upper: Offset::new(walk.named_at),
-        options: walk.last_options.map(Offset::new),
-        protocol: walk.next,
-        ports,
-        pdm: walk.options.verdict(),
-    })
+    let is_esp = match walk.next {
+        protocol::ESP | protocol::WRAPPED_ESP => true,
+        protocol::UDP => ports.traverse_nat(),
+        _ => false,
+    };
+    Ok(Look { ip: Offset::new(ip), ports, protocol: walk.next, is_esp, shape: walk.shape(ip) })
 }
 
 impl Look {
@@ -192,32 +324,36 @@ impl Look {
     #[inline(always)]
     #[must_use]
     pub fn glance(frame: &[u8], wire_len: usize, ip: usize) -> Option<Self> {
-        let fixed = frame.get(ip..)?.first_chunk::<FIXED_HEADER>()?;
-        let payload_len = u16::from_be_bytes([fixed[4], fixed[5]]);
-        let (first, named_at) = (ip + FIXED_HEADER, ip + NEXT_HEADER);
-        let end = first + usize::from(payload_len);
-        if fixed[0] >> 4 != 6 || fixed[DESTINATION] == MULTICAST || end > wire_len.min(LONGEST) {
+        let packet = frame.get(ip..)?;
+        let fixed = packet.first_chunk::<FIXED_HEADER>()?;
+        let end = FIXED_HEADER
+            + usize::from(u16::from_be_bytes([fixed[PAYLOAD_LENGTH], fixed[PAYLOAD_LENGTH + 1]]));
+        if fixed[0] >> 4 != 6 || fixed[DESTINATION] == MULTICAST || ip + end > wire_len.min(LONGEST) {
             return None;
         }
-        let at = |protocol, upper, names_upper, options, pdm| {
-            let is_whole = matches!(protocol, protocol::TCP | protocol::UDP) && end >= upper + Ports::OCTETS;
-            let ports = Ports::read(frame.get(upper..)?.first_chunk()?);
-            let (ip, upper, names_upper) = (Offset::new(ip), Offset::new(upper), Offset::new(names_upper));
-            let look = Self { ip, payload_len, protocol, upper, names_upper, options, ports, pdm: Ok(pdm) };
-            if is_whole { Some(look) } else { None }
-        };
-        if fixed[NEXT_HEADER] != protocol::DESTINATION_OPTIONS {
-            return at(fixed[NEXT_HEADER], first, named_at, None, None);
+        let next = fixed[NEXT_HEADER];
+        if next != protocol::DESTINATION_OPTIONS {
+            return Self::at_upper::<FIXED_HEADER>(packet, end, ip, next, Shape::Plain);
         }
-        let alone = frame.get(first..)?.first_chunk::<PDM_ALONE>()?;
-        let header = Offset::new(first);
-        let pdm = PdmAt {
-            option: Offset::new(first + FIRST_OPTION),
-            header,
-            header_len: header_len(alone),
-            named_at: Offset::new(named_at),
-        };
-        at(option::next_after_alone(alone)?, first + PDM_ALONE, first, Some(header), Some(pdm))
+        let alone = packet[FIXED_HEADER..].first_chunk::<PDM_ALONE>()?;
+        let next = option::next_after_alone(alone)?;
+        Self::at_upper::<{ FIXED_HEADER + PDM_ALONE }>(packet, end, ip, next, Shape::Alone)
+    }
+
+    /// As [`Look::glance`], of the upper layer `next`, `UPPER` octets from the start of `packet`, which ends at `end`.
+    #[inline(always)]
+    fn at_upper<const UPPER: usize>(
+        packet: &[u8],
+        end: usize,
+        ip: usize,
+        next: u8,
+        shape: Shape,
+    ) -> Option<Self> {
+        let ports = Ports::read(packet.get(UPPER..)?.first_chunk()?);
+        let has_ports = matches!(next, protocol::TCP | protocol::UDP) && end >= UPPER + Ports::OCTETS;
+        let look = Self { ip: Offset::new(ip), ports, protocol: next, is_esp: false, shape };
+        // It may be ESP.
+        if has_ports && !ports.traverse_nat() { Some(look) } else { None }
     }
 }
 
@@ -245,16 +381,14 @@ pub fn find_pdm(frame: &[u8], wire_len: usize, ip: usize) -> Option<Marked<'_>> 
         Ok(()) => walk.upper_layer().unwrap_or_default(),
         Err(_) => Ports::default(),
     };
-    let (source, destination) = (address(frame, ip + SOURCE), address(frame, ip + DESTINATION));
-    let (protocol, pdm) = (walk.next, walk.options.verdict().ok()??);
-    Some(Marked { pdm, source, destination, protocol, ports })
+    let [source, destination] = addresses(frame, ip);
+    let (protocol, header) = (walk.next, walk.options.verdict().ok()??);
+    Some(Marked { pdm: PdmAt(Offset::new(header.option)), source, destination, protocol, ports })
 }
 
 /// The walk from header to header.
 struct Walk<'f> {
     frame: &'f [u8],
-    /// Octets after the fixed header.
-    payload_len: u16,
     /// Offset of the end of the payload.
     end: usize,
     /// Offset of the header that is met next.
@@ -263,8 +397,8 @@ struct Walk<'f> {
     next: u8,
     /// Offset of the octet that says so.
     named_at: usize,
-    /// Offset of the header before it, if that was a destination options header.
-    last_options: Option<usize>,
+    /// The header before it was a destination options header.
+    after_options: bool,
     /// Some other node is the packet's real destination.
     source_routed: bool,
     options: Options,
@@ -276,7 +410,7 @@ impl<'f> Walk<'f> {
     fn start(frame: &'f [u8], wire_len: usize, ip: usize) -> Result<Self, Skip> {
         let fixed = frame.get(ip..).and_then(|octets| octets.first_chunk::<FIXED_HEADER>());
         let fixed = fixed.filter(|fixed| fixed[0] >> 4 == 6).ok_or(Skip::Malformed)?;
-        let payload_len = u16::from_be_bytes([fixed[4], fixed[5]]);
+        let payload_len = u16::from_be_bytes([fixed[PAYLOAD_LENGTH], fixed[PAYLOAD_LENGTH + 1]]);
         if payload_len == 0 && fixed[NEXT_HEADER] == protocol::HOP_BY_HOP {
             return Err(Skip::Jumbogram);
         }
@@ -287,12 +421,11 @@ impl<'f> Walk<'f> {
         }
         Ok(Self {
             frame,
-            payload_len,
             end,
             at,
             next: fixed[NEXT_HEADER],
             named_at: ip + NEXT_HEADER,
-            last_options: None,
+            after_options: false,
             source_routed: false,
             options: Options::default(),
         })
@@ -305,16 +438,16 @@ impl<'f> Walk<'f> {
         loop {
             match self.next {
                 protocol::HOP_BY_HOP if self.at != first => return Err(Skip::Malformed),
-                protocol::HOP_BY_HOP => self.pass(None)?,
+                protocol::HOP_BY_HOP => self.pass(false)?,
                 protocol::ROUTING => {
                     let [_, _, kind, segments_left] = *self.first_octets()?;
                     self.source_routed |= segments_left != 0 && kind != MOBILITY_ROUTING;
-                    self.pass(None)?;
+                    self.pass(false)?;
                 }
                 protocol::DESTINATION_OPTIONS => {
                     let header = self.header()?;
                     self.options.scan(header, self.at, self.named_at);
-                    self.pass(Some(self.at))?;
+                    self.pass(true)?;
                 }
                 protocol::FRAGMENT if self.left() < SMALLEST_HEADER => return Err(Skip::Malformed),
                 protocol::FRAGMENT => return Err(Skip::Fragment),
@@ -347,12 +480,12 @@ impl<'f> Walk<'f> {
     }
 
     /// Goes on to what the extension header here names.
-    fn pass(&mut self, last_options: Option<usize>) -> Result<(), Skip> {
+    fn pass(&mut self, is_options: bool) -> Result<(), Skip> {
         let header = self.header()?;
         self.next = header[0];
         self.named_at = self.at;
         self.at += header.len();
-        self.last_options = last_options;
+        self.after_options = is_options;
         Ok(())
     }
 
@@ -371,6 +504,19 @@ impl<'f> Walk<'f> {
         }
     }
 
+    /// What the walk that began at the fixed header at `ip` went past.
+    fn shape(&self, ip: usize) -> Shape {
+        let first = ip + FIXED_HEADER;
+        if self.at == first {
+            return Shape::Plain;
+        }
+        let alone = self.frame.get(first..self.at).and_then(|headers| headers.try_into().ok());
+        if self.after_options && alone.and_then(option::next_after_alone).is_some() {
+            return Shape::Alone;
+        }
+        Shape::Other
+    }
+
     fn upper_octets<const N: usize>(&self) -> Result<&'f [u8; N], Skip> {
         let octets = self.frame.get(self.at..self.end.min(self.frame.len()));
         octets.and_then(|octets| octets.first_chunk()).ok_or(Skip::Malformed)
@@ -381,22 +527,16 @@ impl<'f> Walk<'f> {
 fn icmpv6_ports(kind: u8, identifier: u16) -> Result<Ports, Skip> {
     match kind {
         0..128 => Err(Skip::Icmpv6Error),
-        128 | 129 => Ok(Ports { source: identifier, destination: identifier }),
+        128 | 129 => Ok(Ports::both(identifier)),
         130..=137 | 141..=143 | 148 | 149 | 151..=153 => Err(Skip::NeighborDiscovery),
         _ => Ok(Ports::default()),
     }
 }
 
-/// Octets of an extension header, which has at most 2,048.
-#[expect(clippy::cast_possible_truncation, reason = "its length field has 8 bits, for 8 octets each")]
-const fn header_len(header: &[u8]) -> u16 {
-    header.len() as u16
-}
-
 /// What the destination options headers of a packet hold.
 #[derive(Default)]
 struct Options {
-    found: Option<PdmAt>,
+    found: Option<PdmHeader>,
     malformed: bool,
     duplicate: bool,
     unknown_length: bool,
@@ -416,18 +556,14 @@ impl Options {
             if option.kind == PDM_OPTION_TYPE {
                 self.duplicate |= self.found.is_some();
                 self.unknown_length |= option.len != 2 + usize::from(PDM_OPTION_LEN);
-                self.found = Some(PdmAt {
-                    option: Offset::new(at + option.start),
-                    header: Offset::new(at),
-                    header_len: header_len(header),
-                    named_at: Offset::new(named_at),
-                });
+                self.found =
+                    Some(PdmHeader { option: at + option.start, start: at, len: header.len(), named_at });
             }
         }
     }
 
     /// In the order of precedence.
-    fn verdict(self) -> Result<Option<PdmAt>, Skip> {
+    fn verdict(self) -> Result<Option<PdmHeader>, Skip> {
         match self {
             Self { malformed: true, .. } => Err(Skip::Malformed),
             Self { duplicate: true, .. } => Err(Skip::DuplicatePdm),
@@ -486,11 +622,9 @@ mod tests {
         let routing_then_options = [60, 0, 4, 0, 0, 0, 0, 0, 253, 0, 1, 4, 0, 0, 0, 0];
         let packet = packet(protocol::ROUTING, &routing_then_options);
         let look = look(&packet, packet.len(), 0).unwrap();
-        assert_eq!(
-            (look.upper.get(), look.names_upper.get(), look.options.map(Offset::get)),
-            (56, 48, Some(48))
-        );
-        assert_eq!((look.protocol, look.ports, look.pdm), (253, Ports::default(), Ok(None)));
+        let headers = look.headers(&packet).unwrap();
+        assert_eq!((headers.upper, headers.names_upper, headers.end_with_options), (56, 48, true));
+        assert_eq!((look.protocol, look.ports, look.pdm(&packet)), (253, Ports::default(), Ok(None)));
     }
 
     #[test]
@@ -522,7 +656,7 @@ mod tests {
         let packet = packet(protocol::DESTINATION_OPTIONS, &options_then_fragment);
         assert_eq!(look(&packet, packet.len(), 0), Err(Skip::Fragment));
         let found = find_pdm(&packet, packet.len(), 0).unwrap();
-        assert_eq!((found.pdm.option.get(), found.protocol, found.ports), (42, 44, Ports::default()));
+        assert_eq!((found.pdm.option(), found.protocol, found.ports), (42, 44, Ports::default()));
         assert_eq!(find_pdm(&packet[..48], packet.len(), 0), None);
     }
 
@@ -531,7 +665,7 @@ mod tests {
         let ports = |next: u8, payload: &[u8]| {
             let packet = packet(next, payload);
             let look = look(&packet, packet.len(), 0).unwrap();
-            (look.ports.source, look.ports.destination, look.is_esp())
+            (look.ports.source(), look.ports.destination(), look.is_esp())
         };
         assert_eq!(ports(protocol::ICMPV6, &[128, 0, 0, 0, 1, 2, 0, 0]), (0x102, 0x102, false));
         assert_eq!(ports(protocol::ICMPV6, &[144, 0, 0, 0, 1, 2, 0, 0]), (0, 0, false));

@@ -44,7 +44,7 @@ impl PdmOption {
     #[inline]
     pub fn read(frame: &[u8], at: &PdmAt) -> Self {
         frame
-            .get(at.option.get()..)
+            .get(at.option()..)
             .and_then(|octets| octets.first_chunk::<OPTION_OCTETS>())
             .map(Self::parse)
             .unwrap_or_default()

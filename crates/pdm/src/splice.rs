@@ -1,7 +1,7 @@
 //! Changing a packet's length in its middle by moving its front, which is short, and never its payload.
 
-/// Offset of the payload length in the fixed header.
-const PAYLOAD_LENGTH: usize = 4;
+use crate::look::{FIXED_HEADER, NEXT_HEADER, PAYLOAD_LENGTH};
+use crate::option::PDM_ALONE;
 
 /// Octets `[start, start + old)` of a packet that become `new` octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +29,13 @@ impl Splice {
 
     /// Moves the front of the packet in `buffer`, which has already grown by [`Splice::growth`], and adjusts the payload
     /// length of the fixed header at `ip`. Returns the packet as it will be once it has lost [`Splice::shrinkage`].
-    #[inline(always)]
     pub(crate) fn apply<'b>(&self, buffer: &'b mut [u8], ip: usize) -> &'b mut [u8] {
         let (growth, shrinkage) = (self.growth(), self.shrinkage());
-        move_front(buffer, growth, shrinkage, self.start);
+        buffer.copy_within(growth..growth + self.start, shrinkage);
         let packet = &mut buffer[shrinkage..];
-        let length = payload_length(packet, ip);
-        *length = self.adjusted(u16::from_be_bytes(*length)).to_be_bytes();
+        let [high, low] = [0, 1].map(|octet| packet[ip + PAYLOAD_LENGTH + octet]);
+        let length = self.adjusted(u16::from_be_bytes([high, low]));
+        packet[ip + PAYLOAD_LENGTH..][..2].copy_from_slice(&length.to_be_bytes());
         packet
     }
 
@@ -49,28 +49,67 @@ impl Splice {
     }
 }
 
+/// Octets of a packet to the end of its only extension header, if that holds PDM alone.
+const MARKED: usize = FIXED_HEADER + PDM_ALONE;
+
+/// Makes room for an options header that holds PDM alone directly after the fixed header at `ip`, in the packet in
+/// `buffer`, which has already grown by as much. Returns the packet from there on, to the end of what it makes room for.
+#[inline(always)]
+pub(crate) fn grow_plain(buffer: &mut [u8], ip: usize) -> &mut [u8; MARKED] {
+    let front = &mut buffer[..ip + MARKED];
+    move_front(front, PDM_ALONE, 0);
+    let packet = packet_at_the_end_of(front);
+    let length = u16::from_be_bytes([packet[PAYLOAD_LENGTH], packet[PAYLOAD_LENGTH + 1]]);
+    packet[PAYLOAD_LENGTH..NEXT_HEADER].copy_from_slice(&(length.wrapping_add(GROWTH)).to_be_bytes());
+    packet
+}
+
+/// Removes such a header from `packet`, in which `next` follows it. Returns how many octets its front has to lose now.
+#[inline(always)]
+pub(crate) fn shrink_plain(packet: &mut [u8], ip: usize, next: u8) -> usize {
+    let front = &mut packet[..ip + MARKED];
+    move_front(front, 0, PDM_ALONE);
+    let fixed = packet_at_the_end_of::<FIXED_HEADER>(front);
+    let length = u16::from_be_bytes([fixed[PAYLOAD_LENGTH], fixed[PAYLOAD_LENGTH + 1]]);
+    fixed[PAYLOAD_LENGTH..NEXT_HEADER].copy_from_slice(&(length.wrapping_sub(GROWTH)).to_be_bytes());
+    fixed[NEXT_HEADER] = next;
+    PDM_ALONE
+}
+
+/// By how much a payload gets longer when it gets an options header that holds PDM alone.
+const GROWTH: u16 = 16;
+const _: () = assert!(GROWTH as usize == PDM_ALONE);
+
+/// The last octets of `front`.
+#[inline(always)]
+#[expect(clippy::expect_used, reason = "a front has more octets than a packet in it")]
+fn packet_at_the_end_of<const OCTETS: usize>(front: &mut [u8]) -> &mut [u8; OCTETS] {
+    front.last_chunk_mut().expect("the front is longer")
+}
+
 /// Octets that [`move_front`] moves at once.
 const PIECE: usize = 16;
 
 /// Pieces without the last one, which may overlap with them.
 const PIECES: usize = 3;
 
-/// Moves `len` octets of `buffer` from offset `from` to offset `to`.
+/// Moves all of `front` but [`PDM_ALONE`] octets from offset `from` to offset `to`.
 ///
 /// Ethernet's header with up to two tags and IPv6's have 54 to 62 octets. They are moved as four pieces of fixed size, in
 /// registers: a copy of any other length has to be asked of the C library.
 #[inline(always)]
-fn move_front(buffer: &mut [u8], from: usize, to: usize, len: usize) {
+fn move_front(front: &mut [u8], from: usize, to: usize) {
+    let len = front.len() - PDM_ALONE;
     if (PIECES * PIECE..=(PIECES + 1) * PIECE).contains(&len) {
         let last = len - PIECE;
-        let source = &buffer[from..from + len];
+        let source = &front[from..from + len];
         let [first, second, third, fourth] = [0, PIECE, 2 * PIECE, last].map(|at| piece(&source[at..]));
-        let target = &mut buffer[to..to + len];
+        let target = &mut front[to..to + len];
         for (at, piece) in [(0, first), (PIECE, second), (2 * PIECE, third), (last, fourth)] {
             target[at..at + PIECE].copy_from_slice(&piece.to_ne_bytes());
         }
     } else {
-        buffer.copy_within(from..from + len, to);
+        front.copy_within(from..from + len, to);
     }
 }
 
@@ -78,12 +117,4 @@ fn move_front(buffer: &mut [u8], from: usize, to: usize, len: usize) {
 #[inline(always)]
 fn piece(octets: &[u8]) -> u128 {
     octets.first_chunk().map_or(0, |piece| u128::from_ne_bytes(*piece))
-}
-
-/// The payload length field of the fixed header at `ip`.
-#[inline]
-#[expect(clippy::expect_used, reason = "a slice of two octets is an array of as many")]
-fn payload_length(packet: &mut [u8], ip: usize) -> &mut [u8; 2] {
-    let field = ip + PAYLOAD_LENGTH;
-    (&mut packet[field..field + 2]).try_into().expect("as long as it is")
 }

@@ -1,13 +1,12 @@
 //! Stripping: the option out, the rest as it would be without it.
 
 use crate::insert::length_field;
-use crate::look::{Look, PdmAt};
-use crate::option::{PDM_ALONE, next_after_alone};
-use crate::splice::Splice;
+use crate::look::{Look, PdmHeader, Shape};
+use crate::splice::{Splice, shrink_plain};
 use crate::tlv::{self, FIRST_OPTION, Tlv};
 
-/// Takes the option at `at` out of `packet`, of which `look` tells, and returns how many octets the packet's front has
-/// to lose now.
+/// Takes the option out of `packet`, of which `look` tells, and returns how many octets the packet's front has to lose
+/// now: none if there is no option.
 ///
 /// If nothing but padding is left the options header goes too. Otherwise the other options stay in order, each at its
 /// old offset modulo 8 (their alignment), with minimal padding between them.
@@ -15,29 +14,33 @@ use crate::tlv::{self, FIRST_OPTION, Tlv};
 /// # Panics
 /// If `packet` is not the one that was looked at.
 #[inline(always)]
-pub fn strip(packet: &mut [u8], look: &Look, at: &PdmAt) -> usize {
-    let (start, len) = (at.header.get(), usize::from(at.header_len));
+pub fn strip(packet: &mut [u8], look: &Look) -> usize {
+    match look.shape() {
+        Shape::Plain => 0,
+        Shape::Alone => shrink_plain(packet, look.ip(), look.protocol),
+        Shape::Other => strip_other(packet, look),
+    }
+}
+
+/// Takes the option out of a header that is not the only one, or holds others too.
+#[cold]
+fn strip_other(packet: &mut [u8], look: &Look) -> usize {
+    let found = look.headers(packet).and_then(|headers| headers.pdm);
+    let Ok(Some(PdmHeader { option, start, len, named_at })) = found else { return 0 };
     let header = &mut packet[start..start + len];
-    let rest = if is_alone(header) { 0 } else { close_up(header, at.option.get() - start) };
+    let rest = close_up(header, option - start);
     if rest == 0 {
-        packet[at.named_at.get()] = packet[start];
+        packet[named_at] = packet[start];
     } else {
         header[1] = length_field(rest);
     }
     let splice = Splice { start: start + rest, old: len - rest, new: 0 };
-    splice.apply(packet, look.ip.get());
+    splice.apply(packet, look.ip());
     splice.shrinkage()
-}
-
-/// Whether `header`, which holds one PDM option, holds no other.
-#[inline]
-fn is_alone(header: &[u8]) -> bool {
-    <&[u8; PDM_ALONE]>::try_from(header).is_ok_and(|header| next_after_alone(header).is_some())
 }
 
 /// Moves the options of `header` together over the one at `gone` and pads; returns the octets the header has then, or 0
 /// if it holds no option any more.
-#[cold]
 fn close_up(header: &mut [u8], gone: usize) -> usize {
     let mut end = FIRST_OPTION;
     let mut next = FIRST_OPTION;

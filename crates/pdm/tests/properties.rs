@@ -28,9 +28,9 @@ fn inserted(frame: &[u8], option: &PdmOption, limits: &Limits) -> Result<Vec<u8>
 /// The frame without its option; `None` if it has none.
 fn stripped(frame: &[u8]) -> Option<Vec<u8>> {
     let look = look_at(frame).ok()?;
-    let at = look.pdm.ok()??;
+    look.pdm(frame).ok()??;
     let mut frame = frame.to_vec();
-    let front = strip(&mut frame, &look, &at);
+    let front = strip(&mut frame, &look);
     Some(frame.split_off(front))
 }
 
@@ -103,13 +103,13 @@ proptest! {
         let frame = chain.frame();
         let marked = inserted(&frame, &option, &NO_LIMITS).unwrap();
         let look = look_at(&marked).unwrap();
-        let at = look.pdm.unwrap().unwrap();
+        let at = look.pdm(&marked).unwrap().unwrap();
         prop_assert_eq!(PdmOption::read(&marked, &at), option);
         prop_assert_eq!(look.protocol, chain.protocol);
         assert_same_around(&marked, &frame, &chain);
         let bare = stripped(&marked).unwrap();
         assert_same_around(&bare, &frame, &chain);
-        prop_assert_eq!(look_at(&bare).unwrap().pdm, Ok(None));
+        prop_assert_eq!(look_at(&bare).unwrap().pdm(&bare), Ok(None));
     }
 
     #[test]

@@ -211,7 +211,7 @@ impl Packet for CapturedPacket {
         self.packet.wire_len() + self.missing
     }
 
-    fn grow_front(&mut self, octets: usize) -> Result<(), NoHeadroom> {
+    fn grow_front(&mut self, octets: usize) -> Result<&mut [u8], NoHeadroom> {
         self.packet.grow_front(octets)
     }
 

@@ -17,8 +17,25 @@ impl Engine<'_> {
         pair: &Pair,
         moment: &Moment,
     ) -> Result<Done, Skip> {
-        let pdm = selected.look.pdm?;
-        if selected.selection.over {
+        match self.likely_flow(selected, moment.now) {
+            flow @ Some(_) if selected.look.is_plain() && selected.action.insert && !selected.over => {
+                self.insert_into(packet, selected, flow, pair, moment)
+            }
+            _ => self.egress_closely(packet, selected, pair, moment),
+        }
+    }
+
+    /// Does so with a packet that is not like nearly all.
+    #[inline(never)]
+    fn egress_closely<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        selected: &Selected,
+        pair: &Pair,
+        moment: &Moment,
+    ) -> Result<Done, Skip> {
+        let pdm = selected.look.pdm(packet.bytes())?;
+        if selected.over {
             return Err(Skip::NotSelected);
         }
         let flow = self.flow_of(selected, moment.now);
@@ -29,33 +46,46 @@ impl Engine<'_> {
         if let Some(at) = &pdm {
             return self.observe_native(packet, selected, at, flow, moment);
         }
-        if !selected.selection.action.insert {
+        if !selected.action.insert {
             return Err(Skip::NotSelected);
         }
+        self.insert_into(packet, selected, flow, pair, moment)
+    }
+
+    /// Inserts the option into a packet of `flow`, or of a new flow, for which there is room.
+    #[inline(always)]
+    fn insert_into<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        selected: &Selected,
+        flow: Option<FlowId>,
+        pair: &Pair,
+        moment: &Moment,
+    ) -> Result<Done, Skip> {
         if flow.is_some_and(|flow| self.shard.is_native(flow)) {
             return Err(Skip::NativeHost);
         }
         let place = Insertion::plan(packet.bytes(), &selected.look, &pair.limits)?;
-        packet.grow_front(place.growth()).map_err(|_| Skip::NoHeadroom)?;
-        // Room was found above, so the packet that has grown gets its option.
+        let bytes = packet.grow_front(place.growth()).map_err(|_| Skip::NoHeadroom)?;
+        // Only a packet that has grown makes a flow.
         let flow = flow.map_or_else(|| self.create(selected, moment.now), Ok)?;
-        self.insert(packet, &place, flow, selected, moment);
+        self.insert(bytes, &place, flow, selected, moment);
+        packet.shrink_front(place.shrinkage());
         Ok(Done::Inserted)
     }
 
-    /// Writes the option of a packet that leaves on `flow` into its place.
+    /// Writes the option of a packet that leaves on `flow` into its place in `bytes`, which have grown.
     #[inline(always)]
-    fn insert<P: Packet>(
+    fn insert(
         &mut self,
-        packet: &mut P,
+        bytes: &mut [u8],
         place: &Insertion,
         flow: FlowId,
         selected: &Selected,
         moment: &Moment,
     ) {
         let departure = self.shard.depart(flow, moment.now, moment.rate);
-        place.apply(packet.bytes_mut(), &departure.option);
-        packet.shrink_front(place.shrinkage());
+        place.apply(bytes, &departure.option);
         if departure.clock_backwards > 0 {
             self.counters.clock_backwards.add(departure.clock_backwards.into());
         }

@@ -1,6 +1,6 @@
 //! From the wire to the hosts.
 
-use flow::{Answer, Progress, Reception};
+use flow::{Answer, FlowId, Progress, Reception};
 use pdm::{Look, PdmAt, PdmOption, Skip};
 use stats::Metric;
 
@@ -16,12 +16,42 @@ impl Engine<'_> {
         selected: &Selected,
         moment: &Moment,
     ) -> Result<Done, Skip> {
-        let pdm = selected.look.pdm?;
-        if selected.selection.over {
+        match self.likely_flow(selected, moment.received) {
+            Some(flow) if selected.look.is_alone() && !selected.over => {
+                let pdm = selected.look.pdm(packet.bytes())?;
+                self.read(packet, selected, pdm, Ok(flow), moment)
+            }
+            _ => self.ingress_closely(packet, selected, moment),
+        }
+    }
+
+    /// Does so with a packet that is not like nearly all with an option.
+    #[inline(never)]
+    fn ingress_closely<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        selected: &Selected,
+        moment: &Moment,
+    ) -> Result<Done, Skip> {
+        let pdm = selected.look.pdm(packet.bytes())?;
+        if selected.over {
             return self.strip_after_the_end(packet, selected, pdm, moment);
         }
         let flow = self.flow_of(selected, moment.received);
         let flow = flow.map_or_else(|| self.create(selected, moment.received), Ok);
+        self.read(packet, selected, pdm, flow, moment)
+    }
+
+    /// Reads the option at `pdm`, and strips it.
+    #[inline(always)]
+    fn read<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        selected: &Selected,
+        pdm: Option<PdmAt>,
+        flow: Result<FlowId, Skip>,
+        moment: &Moment,
+    ) -> Result<Done, Skip> {
         let Some(at) = &pdm else {
             self.shard.arrive_plain(flow?, moment.received);
             return Ok(Done::Plain);
@@ -33,8 +63,8 @@ impl Engine<'_> {
             self.note(&reception, selected);
         }
         // Without room for the flow too: no host is surprised under overload.
-        if selected.selection.action.strip && !native {
-            self.strip(packet, &selected.look, at);
+        if selected.action.strip && !native {
+            self.strip(packet, &selected.look);
         }
         flow.map(|_| Done::Observed)
     }
@@ -49,18 +79,18 @@ impl Engine<'_> {
         moment: &Moment,
     ) -> Result<Done, Skip> {
         let flow = self.flow_of(selected, moment.received);
-        if let (Some(at), Some(flow)) = (&pdm, flow)
-            && selected.selection.action.strip
+        if let (Some(_), Some(flow)) = (pdm, flow)
+            && selected.action.strip
             && !self.shard.is_native(flow)
         {
-            self.strip(packet, &selected.look, at);
+            self.strip(packet, &selected.look);
         }
         Err(Skip::NotSelected)
     }
 
     #[inline(always)]
-    fn strip<P: Packet>(&self, packet: &mut P, look: &Look, at: &PdmAt) {
-        let octets = pdm::strip(packet.bytes_mut(), look, at);
+    fn strip<P: Packet>(&self, packet: &mut P, look: &Look) {
+        let octets = pdm::strip(packet.bytes_mut(), look);
         packet.shrink_front(octets);
         self.counters.stripped.add(1);
     }

@@ -56,6 +56,24 @@ struct Tally {
     plain: u64,
 }
 
+impl Tally {
+    #[inline(always)]
+    fn count(&mut self, done: Result<Done, Skip>, counters: &Counters) {
+        match done {
+            Ok(Done::Inserted) => self.inserted += 1,
+            Ok(Done::Observed) => self.observed += 1,
+            Ok(Done::Plain) => self.plain += 1,
+            Err(skip) => counters.skipped[skip.index()].add(1),
+        }
+    }
+
+    fn add_to(&self, counters: &Counters) {
+        counters.inserted.add(self.inserted);
+        counters.observed.add(self.observed);
+        counters.plain.add(self.plain);
+    }
+}
+
 /// The packet path of one worker, between receiving a burst and sending it.
 pub struct Engine<'m> {
     shard: Shard<'m>,
@@ -132,22 +150,19 @@ impl<'m> Engine<'m> {
         let mut stage = Stage::new();
         self.look(burst, &Coming { arrival, pair: pair.id, received }, &mut stage);
         self.find(&mut stage);
-        self.rewrite(burst, &stage, pair, received, clock);
+        self.rewrite(burst, arrival, &stage, pair, received, clock);
     }
 
     /// Looks at each packet of `burst`, as [`Engine::process`] has it, and changes none. What the rules select goes into
     /// `stage`, and its flow's place in the table is asked for; all else is counted.
     #[inline]
     pub(crate) fn look<P: Packet>(&self, burst: &[P], coming: &Coming, stage: &mut Stage) {
-        let mut not_selected = 0;
-        for (place, packet) in burst.iter().enumerate() {
-            match self.look_at(place, packet, coming, stage) {
-                Ok(()) => {}
-                Err(Skip::NotSelected) => not_selected += 1,
-                Err(skip) => self.counters.skipped[skip.index()].add(1),
-            }
+        // Each with a loop of its own, which asks no packet for its side.
+        match coming.arrival {
+            Arrival::Port(Side::Host) => self.look_from(&[Side::Host], burst, coming, stage),
+            Arrival::Port(Side::Wire) => self.look_from(&[Side::Wire], burst, coming, stage),
+            Arrival::Capture => self.look_from(&[Side::Host, Side::Wire], burst, coming, stage),
         }
-        self.counters.skipped[Skip::NotSelected.index()].add(not_selected);
         self.counters.packets.add(burst.len() as u64);
         // A round of its own: so the processor works on several hashes at a time, each of which takes it long.
         for selected in stage {
@@ -156,27 +171,43 @@ impl<'m> Engine<'m> {
         }
     }
 
+    /// Looks at each packet of `burst`, which is from one of `sides`, the likelier one first.
+    #[inline(always)]
+    fn look_from<P: Packet>(&self, sides: &[Side], burst: &[P], coming: &Coming, stage: &mut Stage) {
+        let mut not_selected = 0;
+        for (place, packet) in burst.iter().enumerate() {
+            match self.look_at(place, sides, packet, coming, stage) {
+                Ok(()) => {}
+                Err(Skip::NotSelected) => not_selected += 1,
+                Err(skip) => self.counters.skipped[skip.index()].add(1),
+            }
+        }
+        self.counters.skipped[Skip::NotSelected.index()].add(not_selected);
+    }
+
     /// Looks at a packet and asks the rules about it.
     #[inline(always)]
     fn look_at<P: Packet>(
         &self,
         place: usize,
+        sides: &[Side],
         packet: &P,
         coming: &Coming,
         stage: &mut Stage,
     ) -> Result<(), Skip> {
         let (frame, ip) = (packet.bytes(), packet.network_offset()?);
         match Look::glance(frame, packet.wire_len(), ip) {
-            Some(look) => self.select(place, frame, look, coming, stage),
-            None => self.look_closely(place, packet, ip, coming, stage),
+            Some(look) => self.select(place, sides, frame, look, coming, stage),
+            None => self.look_closely(place, sides, packet, ip, coming, stage),
         }
     }
 
-    /// Does so with a packet that a glance is not enough for.
+    /// Looks at a packet that a glance is not enough for.
     #[inline(never)]
     fn look_closely<P: Packet>(
         &self,
         place: usize,
+        sides: &[Side],
         packet: &P,
         ip: usize,
         coming: &Coming,
@@ -184,7 +215,7 @@ impl<'m> Engine<'m> {
     ) -> Result<(), Skip> {
         let frame = packet.bytes();
         let look = pdm::look(frame, packet.wire_len(), ip)?;
-        self.select(place, frame, look, coming, stage)
+        self.select(place, sides, frame, look, coming, stage)
     }
 
     /// Asks the rules about a packet.
@@ -192,19 +223,21 @@ impl<'m> Engine<'m> {
     fn select(
         &self,
         place: usize,
+        sides: &[Side],
         frame: &[u8],
         look: Look,
         coming: &Coming,
         stage: &mut Stage,
     ) -> Result<(), Skip> {
-        for &side in sides(coming.arrival) {
+        for &side in sides {
             let key = Key::of(frame, &look, side, coming.pair);
-            if let Some(selection) = self.rules.select(&key, &look, coming.received) {
-                stage.push(Selected::new(place, side, key, look, selection));
+            if let Some(criteria) = self.rules.select(&key, &look, coming.received) {
+                let over = criteria.are_over(coming.received);
+                stage.push(Selected::new(place, side, key, look, criteria, over));
                 return Ok(());
             }
         }
-        Err(why_not_selected(&look))
+        Err(why_not_selected(&look, frame))
     }
 
     /// Finds out which flows the packets of `stage` most likely belong to, and asks for those.
@@ -220,6 +253,7 @@ impl<'m> Engine<'m> {
     pub(crate) fn rewrite<P: Packet>(
         &mut self,
         burst: &mut [P],
+        arrival: Arrival,
         stage: &Stage,
         pair: &Pair,
         received: Instant,
@@ -230,22 +264,37 @@ impl<'m> Engine<'m> {
         }
         let moment = Moment { received, now: clock.now(), rate: clock.rate() };
         let mut tally = Tally::default();
-        for selected in stage {
-            let packet = &mut burst[selected.place()];
-            let done = match selected.side {
-                Side::Host => self.egress(packet, selected, pair, &moment),
-                Side::Wire => self.ingress(packet, selected, &moment),
-            };
-            match done {
-                Ok(Done::Inserted) => tally.inserted += 1,
-                Ok(Done::Observed) => tally.observed += 1,
-                Ok(Done::Plain) => tally.plain += 1,
-                Err(skip) => self.counters.skipped[skip.index()].add(1),
-            }
+        // As in `look`.
+        match arrival {
+            Arrival::Port(Side::Host) => stage.iter().for_each(|selected| {
+                let done = self.egress(&mut burst[selected.place()], selected, pair, &moment);
+                tally.count(done, &self.counters);
+            }),
+            Arrival::Port(Side::Wire) => stage.iter().for_each(|selected| {
+                let done = self.ingress(&mut burst[selected.place()], selected, &moment);
+                tally.count(done, &self.counters);
+            }),
+            Arrival::Capture => stage.iter().for_each(|selected| {
+                let done = self.rewrite_from_either(&mut burst[selected.place()], selected, pair, &moment);
+                tally.count(done, &self.counters);
+            }),
         }
-        self.counters.inserted.add(tally.inserted);
-        self.counters.observed.add(tally.observed);
-        self.counters.plain.add(tally.plain);
+        tally.add_to(&self.counters);
+    }
+
+    /// Does so with a packet whose side only `selected` knows.
+    #[inline(never)]
+    fn rewrite_from_either<P: Packet>(
+        &mut self,
+        packet: &mut P,
+        selected: &Selected,
+        pair: &Pair,
+        moment: &Moment,
+    ) -> Result<Done, Skip> {
+        match selected.side {
+            Side::Host => self.egress(packet, selected, pair, moment),
+            Side::Wire => self.ingress(packet, selected, moment),
+        }
     }
 
     /// Counts a packet that another worker owns: one that was handed over, or one that found no room.
@@ -300,13 +349,15 @@ impl<'m> Engine<'m> {
         }
     }
 
-    /// The flow of `selected`, if it is in the table.
+    /// The flow of `selected`, if it is the one that it most likely is.
     #[inline(always)]
+    fn likely_flow(&self, selected: &Selected, now: Instant) -> Option<FlowId> {
+        selected.likely.and_then(|flow| self.shard.confirm(flow, &selected.key, now))
+    }
+
+    /// The flow of `selected`, if it is in the table.
     fn flow_of(&mut self, selected: &Selected, now: Instant) -> Option<FlowId> {
-        match selected.likely.and_then(|flow| self.shard.confirm(flow, &selected.key, now)) {
-            Some(flow) => Some(flow),
-            None => self.shard.find(selected.hash, &selected.key, now),
-        }
+        self.shard.find(selected.hash, &selected.key, now)
     }
 
     /// A new flow for `selected`.
@@ -354,15 +405,7 @@ impl Moment {
 }
 
 /// Why a packet is left alone that no rule selects.
-fn why_not_selected(look: &Look) -> Skip {
-    if look.is_esp() { Skip::Esp } else { look.pdm.err().unwrap_or(Skip::NotSelected) }
-}
-
-/// The sides that a packet may be from, the likelier one first.
-fn sides(arrival: Arrival) -> &'static [Side] {
-    match arrival {
-        Arrival::Port(Side::Host) => &[Side::Host],
-        Arrival::Port(Side::Wire) => &[Side::Wire],
-        Arrival::Capture => &[Side::Host, Side::Wire],
-    }
+#[inline(always)]
+fn why_not_selected(look: &Look, frame: &[u8]) -> Skip {
+    if look.is_esp() { Skip::Esp } else { look.pdm(frame).err().unwrap_or(Skip::NotSelected) }
 }

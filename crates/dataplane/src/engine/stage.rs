@@ -5,8 +5,8 @@ use flow::{FlowId, Hash, Key, Side};
 use pdm::Look;
 use stats::RuleId;
 
-use crate::rules::Selection;
-use crate::{BURST, Owners, WorkerId};
+use crate::rules::Criteria;
+use crate::{Action, BURST, Owners, WorkerId};
 
 /// A packet that the rules select.
 pub(crate) struct Selected {
@@ -15,18 +15,28 @@ pub(crate) struct Selected {
     /// The flow that is most likely its own.
     pub(super) likely: Option<FlowId>,
     pub(super) look: Look,
-    pub(super) selection: Selection,
+    rule: RuleId,
+    pub(super) action: Action,
+    /// The rule has ended: its flows' options are still stripped, and nothing else is done.
+    pub(super) over: bool,
     pub(super) side: Side,
     /// Its place in the burst.
     place: u8,
 }
 
 impl Selected {
-    /// The packet at `place` of a burst, not yet hashed.
+    /// The packet at `place` of a burst, not yet hashed, which `criteria` have selected.
     #[inline(always)]
-    pub(super) fn new(place: usize, side: Side, key: Key, look: Look, selection: Selection) -> Self {
+    pub(super) fn new(
+        place: usize,
+        side: Side,
+        key: Key,
+        look: Look,
+        criteria: &Criteria,
+        over: bool,
+    ) -> Self {
         let (hash, place) = (Hash::default(), place_of(place));
-        Self { key, hash, likely: None, look, selection, side, place }
+        Self { key, hash, likely: None, look, rule: criteria.id, action: criteria.action, over, side, place }
     }
 
     /// It, at `place` of another burst.
@@ -47,7 +57,7 @@ impl Selected {
 
     /// The rule that selected it.
     pub(crate) fn rule(&self) -> RuleId {
-        self.selection.rule
+        self.rule
     }
 }
 

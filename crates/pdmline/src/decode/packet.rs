@@ -77,9 +77,9 @@ impl Conversation {
         let ports = marked.ports;
         match marked.protocol {
             protocol::TCP | protocol::UDP | protocol::UDP_LITE | protocol::SCTP | protocol::DCCP => {
-                Self::Ports { source_port: ports.source, destination_port: ports.destination }
+                Self::Ports { source_port: ports.source(), destination_port: ports.destination() }
             }
-            protocol::ICMPV6 => Self::Echo { identifier: ports.source },
+            protocol::ICMPV6 => Self::Echo { identifier: ports.source() },
             _ => Self::None {},
         }
     }
