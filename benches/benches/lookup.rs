@@ -58,7 +58,7 @@ fn lookups(criterion: &mut Criterion) {
                 let burst = next();
                 for (hash, key) in hash_and_prefetch(&shard, &burst).into_iter().zip(burst) {
                     if let Some(flow) = shard.find(hash, key, Instant::default()) {
-                        black_box(shard.depart(flow, Instant::default(), RATE));
+                        black_box(shard.flow(flow).depart(Instant::default(), RATE));
                     }
                 }
             });

@@ -7,8 +7,9 @@
 use std::marker::PhantomData;
 use std::ops::DerefMut;
 use std::slice::IterMut;
+use std::sync::Arc;
 
-use dataplane::{BURST, Burst, Engine, Mailbox, Receive, Telling, Transmit, Worker};
+use dataplane::{BURST, Burst, Engine, Mailbox, Receive, Rules, Telling, Transmit, Worker};
 use flow::{Key, Side, Span};
 use pdmline_benches::bump::{Ticking, engine, process};
 use pdmline_benches::ring::{Buffer, ring};
@@ -20,11 +21,12 @@ use stats::{Collector, Metric};
 const BURSTS: usize = 32;
 const PACKETS: u32 = 1024;
 
-const CASES: [(&str, fn()); 6] = [
+const CASES: [(&str, fn()); 7] = [
     ("insert", insert),
     ("strip", strip),
     ("lookup_hit", lookup_hit),
     ("lookup_miss", lookup_miss),
+    ("burst_pass", burst_pass),
     ("burst_insert", burst_insert),
     ("burst_measure", burst_measure),
 ];
@@ -84,12 +86,22 @@ fn look_up(first: u32) -> usize {
     found
 }
 
-/// A worker's round with a burst from the hosts, whose flows are there.
+/// A worker's round with a burst from the hosts, whose flows have sent before.
 fn burst_insert() {
-    let (mut memory, mut packets) = (table(), packets());
+    let mut memory = table();
     let clock = Ticking::by(STEP);
-    let engine = go_round(engine(shard(&mut memory, PACKETS)), Side::Host, &mut packets, clock);
-    assert_eq!(engine.counters().now().inserted, u64::from(PACKETS));
+    let mut engine = engine(shard(&mut memory, PACKETS));
+    process(&mut engine, &mut packets(), Side::Host, &clock);
+    let engine = go_round(engine, Side::Host, &mut packets(), clock);
+    assert_eq!(engine.counters().now().inserted, 2 * u64::from(PACKETS));
+}
+
+/// A worker's round with a burst from the hosts that no rule selects.
+fn burst_pass() {
+    let mut memory = table();
+    let engine = Engine::new(shard(&mut memory, PACKETS), Rules::default(), Arc::default());
+    let engine = go_round(engine, Side::Host, &mut packets(), Ticking::by(STEP));
+    assert_eq!(engine.counters().now().packets, u64::from(PACKETS));
 }
 
 /// A worker's round with a burst from the wire: each packet the first answer to one that left before, measured and

@@ -69,7 +69,7 @@ pub struct Prefix {
 impl Prefix {
     #[inline]
     fn contains(&self, address: Ipv6Addr) -> bool {
-        u128::from_ne_bytes(address.octets()) & self.mask == self.network
+        (u128::from_ne_bytes(address.octets()) ^ self.network) & self.mask == 0
     }
 }
 
@@ -126,7 +126,7 @@ impl Rule {
 #[derive(Debug, Clone)]
 pub(crate) struct Criteria {
     pub(crate) id: RuleId,
-    pub(crate) action: Action,
+    task: Task,
     esp_tunnel: bool,
     until: Instant,
     local: Prefixes,
@@ -159,7 +159,7 @@ impl Criteria {
         let upper = (!takes_any).then_some(Upper { protocol, local_ports, remote_ports });
         let until = until.unwrap_or(Instant::from_ticks(u64::MAX));
         let (local, remote) = (Prefixes::of(local)?, Prefixes::of(remote)?);
-        Some(Self { id, action, esp_tunnel, until, local, remote, upper })
+        Some(Self { id, task: Task::of(action), esp_tunnel, until, local, remote, upper })
     }
 
     #[inline(always)]
@@ -172,8 +172,51 @@ impl Criteria {
     }
 
     #[inline]
-    pub(crate) fn are_over(&self, now: Instant) -> bool {
+    fn are_over(&self, now: Instant) -> bool {
         now >= self.until
+    }
+
+    /// What is to be done at `now`.
+    #[inline]
+    pub(crate) fn task(&self, now: Instant) -> Task {
+        if self.are_over(now) { self.task.at_the_end() } else { self.task }
+    }
+}
+
+/// What is done to a packet that a rule selects, in one octet of what is kept of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Task(u8);
+
+/// An option is inserted.
+const INSERT: u8 = 1;
+/// It is stripped.
+const STRIP: u8 = 1 << 1;
+/// The rule has ended: its flows' options are still stripped, and nothing else is done.
+const OVER: u8 = 1 << 2;
+
+impl Task {
+    const fn of(action: Action) -> Self {
+        Self(if action.insert { INSERT } else { 0 } | if action.strip { STRIP } else { 0 })
+    }
+
+    /// The same after its rule's end.
+    const fn at_the_end(self) -> Self {
+        Self(self.0 & !INSERT | OVER)
+    }
+
+    #[inline]
+    pub(crate) const fn inserts(self) -> bool {
+        self.0 & INSERT != 0
+    }
+
+    #[inline]
+    pub(crate) const fn strips(self) -> bool {
+        self.0 & STRIP != 0
+    }
+
+    #[inline]
+    pub(crate) const fn is_over(self) -> bool {
+        self.0 & OVER != 0
     }
 }
 

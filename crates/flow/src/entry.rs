@@ -135,23 +135,21 @@ impl Entry {
         rate: TickRate,
         log: Option<&mut SendLog<'_>>,
     ) -> Departure {
-        let since_receive = self.since_receive(now);
-        let since_send = self.since_send(now);
+        if now != self.last_send {
+            self.end_run(log);
+        }
+        let (since_receive, since_send) = (self.since_receive(now), self.since_send(now));
         let option = pdm::PdmOption {
             psntp: self.next_psn,
             psnlr: self.psnlr,
             delta_tlr: since_receive.scaled(rate),
             delta_tls: since_send.scaled(rate),
         };
-        let is_answer = self.facts.has(RECEIVED_SINCE_SENT) && !since_receive.is_backwards;
-        let local_delay = is_answer.then_some(since_receive.span);
-        if now != self.last_send {
-            self.end_run(log);
-        }
+        let local_delay = since_receive.span().filter(|_| self.facts.has(RECEIVED_SINCE_SENT));
+        let clock_backwards = since_receive.backwards() + since_send.backwards();
         self.next_psn = self.next_psn.next();
         self.sent = self.sent.saturating_add(1);
         self.sent_at(now);
-        let clock_backwards = u8::from(since_receive.is_backwards) + u8::from(since_send.is_backwards);
         Departure { option, local_delay, clock_backwards }
     }
 
@@ -169,14 +167,14 @@ impl Entry {
     }
 
     /// DELTATLR: since the last packet was received.
-    #[inline]
+    #[inline(always)]
     fn since_receive(&self, now: Instant) -> Delta {
         Delta::between(self.facts.has(RECEIVED), self.last_receive, now)
     }
 
     /// DELTATLS: from the last sending to the last receipt; when nothing was received since, to now (RFC 8250,
     /// appendix C.2.1 and C.2.3).
-    #[inline]
+    #[inline(always)]
     fn since_send(&self, now: Instant) -> Delta {
         let end = if self.facts.has(RECEIVED_SINCE_SENT) { self.last_receive } else { now };
         Delta::between(self.facts.has(SENT), self.last_send, end)
@@ -285,29 +283,39 @@ impl Entry {
     }
 }
 
-/// A delta as it is sent: never negative, and none while there is nothing to count from.
+/// A delta as it is sent.
 #[derive(Debug, Clone, Copy)]
-struct Delta {
-    span: Span,
-    /// It would be negative.
-    is_backwards: bool,
+enum Delta {
+    /// There is nothing to count from.
+    None,
+    /// It would be negative, and is sent as nothing.
+    Backwards,
+    Span(Span),
 }
 
 impl Delta {
     /// From `early`, if that `is_known`, to `late`.
-    #[inline]
+    #[inline(always)]
     fn between(is_known: bool, early: Instant, late: Instant) -> Self {
-        let span = if is_known { late.saturating_since(early) } else { Span::default() };
-        Self { span, is_backwards: is_known && late < early }
+        match late.checked_since(early) {
+            _ if !is_known => Self::None,
+            Some(span) => Self::Span(span),
+            None => Self::Backwards,
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn scaled(self, rate: TickRate) -> ScaledTime {
-        // Most flows have one of both only.
-        if self.span == Span::default() {
-            ScaledTime::ZERO
-        } else {
-            ScaledTime::encode(rate.attos(self.span))
-        }
+        self.span().map_or(ScaledTime::ZERO, |span| ScaledTime::encode(rate.attos(span)))
+    }
+
+    #[inline(always)]
+    const fn span(self) -> Option<Span> {
+        if let Self::Span(span) = self { Some(span) } else { None }
+    }
+
+    #[inline(always)]
+    const fn backwards(self) -> u8 {
+        matches!(self, Self::Backwards) as u8
     }
 }

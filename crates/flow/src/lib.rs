@@ -8,6 +8,7 @@
 
 mod entry;
 mod error;
+mod flow;
 mod hash;
 mod key;
 mod log;
@@ -22,11 +23,12 @@ mod time;
 
 pub use entry::Departure;
 pub use error::Error;
+pub use flow::{Flow, Reception};
 pub use hash::{Hash, KeyHasher};
 pub use key::{Key, PairId, Side};
 pub use loss::Progress;
 pub use measure::{Answer, ClockTolerance};
 pub use record::{Delay, Ended, Ending, FlowRecord};
-pub use shard::{Census, FlowId, Full, PsnStart, Reception, Settings, Shard, WhenFull};
+pub use shard::{Census, FlowId, Full, PsnStart, Settings, Shard, WhenFull};
 pub use survey::{Survey, WorstBy};
 pub use time::{Instant, Span, TickRate};

@@ -1,19 +1,16 @@
 //! One worker's share of all flows.
 
 use arrayvec::ArrayVec;
-use pdm::{PdmOption, Psn};
+use pdm::Psn;
 use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 use zerocopy::FromBytes;
 
 use crate::entry::Entry;
 use crate::log::{Run, SendLog, runs_for};
-use crate::measure::{self, Answer, ClockTolerance};
+use crate::measure::ClockTolerance;
 use crate::table::{Bucket, ENTRIES_PER_BUCKET, EntryIndex, Table};
-use crate::{
-    Departure, Ended, Ending, Error, FlowRecord, Hash, Instant, Key, KeyHasher, Progress, Span, Survey,
-    TickRate,
-};
+use crate::{Ended, Ending, Error, Flow, FlowRecord, Hash, Instant, Key, KeyHasher, Span, Survey};
 
 /// Where the numbers of a new flow start.
 #[derive(Debug)]
@@ -94,15 +91,6 @@ pub struct FlowId(EntryIndex);
 /// The table's bound is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
-
-/// What an arriving option tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Reception {
-    /// What it says about the path and the peer.
-    pub answer: Answer,
-    /// What its number says about the packets before it.
-    pub progress: Progress,
-}
 
 /// How many flows there are and were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -293,69 +281,15 @@ impl<'m> Shard<'m> {
         (self.settings.when_full == WhenFull::Evict).then(|| self.table.idlest_near(hash)).flatten()
     }
 
-    /// Whether the flow's host speaks PDM itself.
+    /// The flow, for a packet of its own.
+    ///
+    /// # Panics
+    /// If `flow` is another shard's.
     #[must_use]
-    #[inline]
-    pub fn is_native(&self, flow: FlowId) -> bool {
-        self.table.entry(flow.0).is_native()
-    }
-
-    /// A packet of `flow` leaves at `now` with an option of ours; `rate` is what the clock's tick is worth.
     #[inline(always)]
-    pub fn depart(&mut self, flow: FlowId, now: Instant, rate: TickRate) -> Departure {
+    pub fn flow(&mut self, flow: FlowId) -> Flow<'_, 'm> {
         let log = self.measuring.then_some(&mut self.log);
-        self.table.entry_mut(flow.0).depart(now, rate, log)
-    }
-
-    /// A packet of `flow` leaves at `now` with an option of the host's own, which makes the flow a native host's.
-    #[inline]
-    pub fn depart_native(&mut self, flow: FlowId, option: &PdmOption, now: Instant) {
-        let log = self.measuring.then_some(&mut self.log);
-        self.table.entry_mut(flow.0).depart_native(option.psntp, now, log);
-    }
-
-    /// A packet of `flow` arrives at `at` with `option`.
-    #[inline(always)]
-    pub fn arrive(&mut self, flow: FlowId, option: &PdmOption, at: Instant, rate: TickRate) -> Reception {
-        let reception = if self.measuring { self.read(flow, option, at, rate) } else { Reception::default() };
-        self.table.entry_mut(flow.0).arrive(option.psntp, at);
-        reception
-    }
-
-    /// What `option`, which arrived on `flow` at `at`, tells.
-    #[inline(always)]
-    fn read(&mut self, flow: FlowId, option: &PdmOption, at: Instant, rate: TickRate) -> Reception {
-        let answer = self.answer(flow, option, at, rate);
-        let progress = self.table.entry_mut(flow.0).account(option.psntp, &answer);
-        Reception { answer, progress }
-    }
-
-    /// A packet of `flow` arrives at `at` without an option.
-    #[inline]
-    pub fn arrive_plain(&mut self, flow: FlowId, at: Instant) {
-        self.table.entry_mut(flow.0).arrive_plain(at);
-    }
-
-    /// What `option` says of the packet that it answers. Only the first answer tells: server delay ends with the first
-    /// packet sent back (RFC 8250, section 2.2).
-    #[inline(always)]
-    fn answer(&mut self, flow: FlowId, option: &PdmOption, at: Instant, rate: TickRate) -> Answer {
-        let entry = self.table.entry_mut(flow.0);
-        let answered = option.psnlr;
-        let nothing_received = answered == Psn::default() && option.delta_tlr == pdm::ScaledTime::ZERO;
-        if nothing_received || !entry.is_first_answer(answered) {
-            return Answer::None;
-        }
-        if !entry.has_sent(answered) {
-            return Answer::NeverSent;
-        }
-        let Some(sent) = entry.answered(answered, &mut self.log) else {
-            return Answer::Forgotten;
-        };
-        match at.checked_since(sent) {
-            Some(total) => measure::part(rate.attos(total), option.delta_tlr, self.settings.tolerance),
-            None => Answer::Nonsense,
-        }
+        Flow { entry: self.table.entry_mut(flow.0), log, tolerance: self.settings.tolerance }
     }
 
     /// Moves the clock hand on by at most `budget` entries: flows that were idle for too long end, and `survey` sees the

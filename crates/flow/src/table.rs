@@ -118,10 +118,15 @@ impl<'m> Table<'m> {
             .filter_map(move |slot| EntryIndex::from_slot(buckets[slot / SLOTS].entries[slot % SLOTS]))
     }
 
-    /// Asks for the entry that [`Table::find`] will look at, and returns which it is: most likely the key's.
+    /// Asks for the entry that [`Table::find`] will look at first, and returns which it is: most likely the key's.
     #[inline]
     pub(crate) fn prefetch_entry(&self, hash: Hash) -> Option<EntryIndex> {
-        let candidate = self.candidates(hash).next()?;
+        let [first, second] = hash.buckets(self.buckets.len()).map(|bucket| &self.buckets[bucket]);
+        let slots = first.slots_of(hash.tag()) | second.slots_of(hash.tag()) << SLOTS;
+        let slot = slots.trailing_zeros() as usize;
+        let bucket = if slot < SLOTS { first } else { second };
+        // One that was given back has no entry any more, and is seldom in the way of another.
+        let candidate = EntryIndex::from_slot(bucket.entries[slot % SLOTS]).filter(|_| slots != 0)?;
         let entry = &self.entries[candidate.get()];
         prefetch(&entry.key);
         prefetch(&entry.last_seen);

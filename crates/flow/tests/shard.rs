@@ -57,11 +57,11 @@ fn appendix_c_1_from_host_a() {
     with_shard(4, settings(25, None, 64), |mut shard| {
         let (key, hash) = (key(1), shard.hash(&key(1)));
         let flow = shard.create(hash, &key, at(0)).unwrap();
-        let first = shard.depart(flow, at(0), RATE);
+        let first = shard.flow(flow).depart(at(0), RATE);
         assert_eq!(first.option, option(25, 0, 0));
         assert_eq!((first.local_delay, first.clock_backwards), (None, 0));
 
-        let reception = shard.arrive(flow, &option(12, 25, 4 * SECOND), at(12 * SECOND), RATE);
+        let reception = shard.flow(flow).arrive(&option(12, 25, 4 * SECOND), at(12 * SECOND), RATE);
         assert_eq!(reception.progress, Progress::Forward { lost: 0 });
         let Answer::Measured { total_ns, server_ns, network_ns } = reception.answer else {
             panic!("{reception:?}")
@@ -69,7 +69,7 @@ fn appendix_c_1_from_host_a() {
         assert_eq!(total_ns, 12 * SECOND);
         assert_eq!((server_ns, network_ns), (3_999_970_525, 8_000_029_474));
 
-        let second = shard.depart(flow, at(12 * SECOND), RATE);
+        let second = shard.flow(flow).depart(at(12 * SECOND), RATE);
         let twelve = ScaledTime { mantissa: 0xa688, scale: 48 };
         assert_eq!(second.option, PdmOption { delta_tls: twelve, ..option(26, 12, 0) });
         assert_eq!(second.local_delay, Some(Span::default()));
@@ -81,10 +81,11 @@ fn appendix_c_1_from_host_a() {
 fn only_the_first_answer_counts_and_strangers_none() {
     with_shard(4, settings(100, None, 64), |mut shard| {
         let flow = shard.create(shard.hash(&key(1)), &key(1), at(0)).unwrap();
-        shard.depart(flow, at(0), RATE);
-        shard.depart(flow, at(1000), RATE);
-        let mut answer =
-            |psntp, psnlr, delta| shard.arrive(flow, &option(psntp, psnlr, delta), at(100_000), RATE).answer;
+        shard.flow(flow).depart(at(0), RATE);
+        shard.flow(flow).depart(at(1000), RATE);
+        let mut answer = |psntp, psnlr, delta| {
+            shard.flow(flow).arrive(&option(psntp, psnlr, delta), at(100_000), RATE).answer
+        };
         assert_eq!(answer(1, 0, 0), Answer::None, "nothing received yet");
         assert_eq!(answer(2, 102, 5), Answer::NeverSent);
         assert_eq!(answer(3, 99, 5), Answer::NeverSent);
@@ -99,10 +100,10 @@ fn more_in_flight_than_the_log_holds_is_forgotten_not_wrong() {
     with_shard(4, settings(0, None, 64), |mut shard| {
         let flow = shard.create(shard.hash(&key(1)), &key(1), at(0)).unwrap();
         for sent in 0..5000 {
-            shard.depart(flow, at(sent), RATE);
+            shard.flow(flow).depart(at(sent), RATE);
         }
-        assert_eq!(shard.arrive(flow, &option(1, 1, 0), at(10_000), RATE).answer, Answer::Forgotten);
-        let newest = shard.arrive(flow, &option(2, 4999, 0), at(10_000), RATE).answer;
+        assert_eq!(shard.flow(flow).arrive(&option(1, 1, 0), at(10_000), RATE).answer, Answer::Forgotten);
+        let newest = shard.flow(flow).arrive(&option(2, 4999, 0), at(10_000), RATE).answer;
         let Answer::Measured { total_ns, .. } = newest else { panic!("{newest:?}") };
         assert_eq!(total_ns, 10_000 - 4999);
     });
@@ -112,13 +113,13 @@ fn more_in_flight_than_the_log_holds_is_forgotten_not_wrong() {
 fn a_native_hosts_numbers_take_the_place_of_ours() {
     with_shard(4, settings(7, None, 64), |mut shard| {
         let flow = shard.create(shard.hash(&key(1)), &key(1), at(0)).unwrap();
-        shard.depart(flow, at(0), RATE);
-        assert!(!shard.is_native(flow));
-        shard.depart_native(flow, &option(500, 0, 0), at(10));
-        shard.depart_native(flow, &option(503, 0, 0), at(20));
-        shard.depart_native(flow, &option(499, 0, 0), at(30));
-        assert!(shard.is_native(flow));
-        let mut answer = |psnlr| shard.arrive(flow, &option(psnlr, psnlr, 0), at(100_000), RATE).answer;
+        shard.flow(flow).depart(at(0), RATE);
+        assert!(!shard.flow(flow).is_native());
+        shard.flow(flow).depart_native(&option(500, 0, 0), at(10));
+        shard.flow(flow).depart_native(&option(503, 0, 0), at(20));
+        shard.flow(flow).depart_native(&option(499, 0, 0), at(30));
+        assert!(shard.flow(flow).is_native());
+        let mut answer = |psnlr| shard.flow(flow).arrive(&option(psnlr, psnlr, 0), at(100_000), RATE).answer;
         assert_eq!(answer(7), Answer::NeverSent, "ours no longer counts");
         assert!(matches!(answer(499), Answer::Measured { .. }));
         assert!(matches!(answer(500), Answer::Measured { .. }));
@@ -173,7 +174,7 @@ fn a_flow_that_was_idle_too_long_starts_anew() {
     with_shard(8, settings(0, Some(SECOND), 64), |mut shard| {
         let hash = shard.hash(&key(1));
         let flow = shard.create(hash, &key(1), at(0)).unwrap();
-        shard.arrive_plain(flow, at(SECOND));
+        shard.flow(flow).arrive_plain(at(SECOND));
         assert_eq!(shard.find(hash, &key(1), at(2 * SECOND)), Some(flow), "as long as its lifetime");
         assert_eq!(shard.find(hash, &key(1), at(2 * SECOND + 1)), None);
         assert_eq!(shard.census(), Census { created: 1, expired: 1, ..Census::default() });
@@ -195,10 +196,10 @@ fn too_little_memory_says_how_much_is_needed() {
 /// were lost, and that the server took a second.
 fn talk(shard: &mut Shard<'_>, port: u16, sent: u64, answered: u64) {
     let flow = shard.create(shard.hash(&key(port)), &key(port), at(sent)).unwrap();
-    let psn = shard.depart(flow, at(sent), RATE).option.psntp;
-    shard.arrive(flow, &option(5, 0, 0), at(sent), RATE);
-    shard.arrive(flow, &option(9, psn.get(), SECOND), at(answered), RATE);
-    shard.arrive_plain(flow, at(answered));
+    let psn = shard.flow(flow).depart(at(sent), RATE).option.psntp;
+    shard.flow(flow).arrive(&option(5, 0, 0), at(sent), RATE);
+    shard.flow(flow).arrive(&option(9, psn.get(), SECOND), at(answered), RATE);
+    shard.flow(flow).arrive_plain(at(answered));
 }
 
 #[test]
@@ -287,9 +288,9 @@ fn who_does_not_measure_still_answers() {
     with_shard(4, settings(100, None, 64), |mut shard| {
         shard.set_measuring(false);
         let flow = shard.create(shard.hash(&key(1)), &key(1), at(0)).unwrap();
-        shard.depart(flow, at(0), RATE);
-        assert_eq!(shard.arrive(flow, &option(9, 100, 5), at(1000), RATE), Reception::default());
-        assert_eq!(shard.depart(flow, at(1000), RATE).option.psnlr, Psn::new(9));
+        shard.flow(flow).depart(at(0), RATE);
+        assert_eq!(shard.flow(flow).arrive(&option(9, 100, 5), at(1000), RATE), Reception::default());
+        assert_eq!(shard.flow(flow).depart(at(1000), RATE).option.psnlr, Psn::new(9));
     });
 }
 
@@ -301,7 +302,7 @@ fn random_starts_differ_and_follow_their_seed() {
         with_shard(16, settings, |mut shard| {
             for port in 0..16 {
                 let flow = shard.create(shard.hash(&key(port)), &key(port), at(0)).unwrap();
-                first.push(shard.depart(flow, at(0), RATE).option.psntp.get());
+                first.push(shard.flow(flow).depart(at(0), RATE).option.psntp.get());
             }
         });
         first
@@ -368,17 +369,17 @@ impl SideBySide<'_> {
             }
             Operation::Survey => {}
             Operation::Send(port) => self.with_flow(port, |shard, flow, model, now| {
-                assert_eq!(shard.depart(flow, at(now), RATE).option.psntp, Psn::new(model.sent));
+                assert_eq!(shard.flow(flow).depart(at(now), RATE).option.psntp, Psn::new(model.sent));
                 model.sent += 1;
             }),
             Operation::Receive(port) => self.with_flow(port, |shard, flow, model, now| {
-                shard.arrive_plain(flow, at(now));
+                shard.flow(flow).arrive_plain(at(now));
                 model.received += 1;
             }),
             Operation::Lose(port) => self.with_flow(port, |shard, flow, model, now| {
                 let lost = if model.peer.is_some() { 2 } else { 0 };
                 let psntp = model.peer.map_or(0, |peer| peer + 3);
-                let reception = shard.arrive(flow, &option(psntp, 0, 0), at(now), RATE);
+                let reception = shard.flow(flow).arrive(&option(psntp, 0, 0), at(now), RATE);
                 assert_eq!(reception.progress, Progress::Forward { lost });
                 (model.peer, model.received) = (Some(psntp), model.received + 1);
                 model.lost += u32::from(lost);

@@ -15,12 +15,24 @@ const ETHERTYPE_IPV6: [u8; 2] = [0x86, 0xdd];
 const ETHERTYPE_VLAN: [u8; 2] = [0x81, 0x00];
 const ETHERTYPE_SERVICE_VLAN: [u8; 2] = [0x88, 0xa8];
 
+/// Octets of an Ethernet header without tags.
+pub const UNTAGGED: usize = ADDRESSES + TYPE;
+
 /// Octets of a frame's Ethernet header with its tags, which is where its IPv6 header starts.
 ///
 /// # Errors
 /// [`Skip::Malformed`] when the frame ends before its EtherType, [`Skip::NotIpv6`] when that is another one.
-#[inline]
+#[inline(always)]
 pub fn network_offset(frame: &[u8]) -> Result<usize, Skip> {
+    if frame.get(ADDRESSES..UNTAGGED).is_some_and(|kind| kind == ETHERTYPE_IPV6) {
+        Ok(UNTAGGED)
+    } else {
+        behind_tags(frame)
+    }
+}
+
+#[inline(never)]
+fn behind_tags(frame: &[u8]) -> Result<usize, Skip> {
     let mut at = ADDRESSES;
     for _ in 0..=MOST_TAGS {
         match frame.get(at..at + TYPE) {

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::look::{FIXED_HEADER, Headers, Look, NEXT_HEADER, PAYLOAD_LENGTH, Shape, protocol};
+use crate::look::{FIXED_HEADER, Headers, Look, NEXT_HEADER, Shape, protocol};
 use crate::option::{OPTION_OCTETS, PDM_ALONE};
 use crate::splice::{Splice, grow_plain};
 use crate::tlv::{self, FIRST_OPTION};
@@ -84,7 +84,8 @@ impl Insertion {
             return Err(Skip::OptionHeaderTooLong);
         }
         let Splice { old, new, .. } = place.splice(ip);
-        if new > old && ip_len(frame, ip) + new - old > usize::from(limits.mtu) {
+        let total = FIXED_HEADER + usize::from(look.payload_len()) + new - old;
+        if new > old && total > usize::from(limits.mtu) {
             return Err(Skip::Oversize);
         }
         Ok(Self { ip, place })
@@ -162,14 +163,6 @@ impl Place {
             Self::Merged(merge) => merge.splice(),
         }
     }
-}
-
-/// Octets of IPv6 header and payload.
-#[inline]
-fn ip_len(frame: &[u8], ip: usize) -> usize {
-    let field = ip + PAYLOAD_LENGTH;
-    let octets = frame.get(field..).and_then(|octets| octets.first_chunk()).unwrap_or(&[0; 2]);
-    FIXED_HEADER + usize::from(u16::from_be_bytes(*octets))
 }
 
 impl Merge {

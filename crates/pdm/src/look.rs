@@ -171,6 +171,8 @@ pub struct Look {
     ip: Offset,
     /// Ports, where the protocol has them.
     pub ports: Ports,
+    /// Octets after the fixed header.
+    payload_len: u16,
     /// Upper-layer protocol.
     pub protocol: u8,
     is_esp: bool,
@@ -263,6 +265,12 @@ impl Look {
         self.ip.get()
     }
 
+    /// Octets after the fixed header.
+    #[inline]
+    pub(crate) const fn payload_len(&self) -> u16 {
+        self.payload_len
+    }
+
     #[inline]
     pub(crate) const fn shape(&self) -> Shape {
         self.shape
@@ -315,7 +323,8 @@ pub fn look(frame: &[u8], wire_len: usize, ip: usize) -> Result<Look, Skip> {
         protocol::UDP => ports.traverse_nat(),
         _ => false,
     };
-    Ok(Look { ip: Offset::new(ip), ports, protocol: walk.next, is_esp, shape: walk.shape(ip) })
+    let (payload_len, shape) = (walk.payload_len, walk.shape(ip));
+    Ok(Look { ip: Offset::new(ip), ports, payload_len, protocol: walk.next, is_esp, shape })
 }
 
 impl Look {
@@ -326,34 +335,30 @@ impl Look {
     pub fn glance(frame: &[u8], wire_len: usize, ip: usize) -> Option<Self> {
         let packet = frame.get(ip..)?;
         let fixed = packet.first_chunk::<FIXED_HEADER>()?;
-        let end = FIXED_HEADER
-            + usize::from(u16::from_be_bytes([fixed[PAYLOAD_LENGTH], fixed[PAYLOAD_LENGTH + 1]]));
-        if fixed[0] >> 4 != 6 || fixed[DESTINATION] == MULTICAST || ip + end > wire_len.min(LONGEST) {
+        let payload_len = u16::from_be_bytes([fixed[PAYLOAD_LENGTH], fixed[PAYLOAD_LENGTH + 1]]);
+        let end = ip + FIXED_HEADER + usize::from(payload_len);
+        if fixed[0] >> 4 != 6 || fixed[DESTINATION] == MULTICAST || end > wire_len.min(LONGEST) {
             return None;
         }
+        let (ip, ports, is_esp) = (Offset::new(ip), Ports::default(), false);
         let next = fixed[NEXT_HEADER];
         if next != protocol::DESTINATION_OPTIONS {
-            return Self::at_upper::<FIXED_HEADER>(packet, end, ip, next, Shape::Plain);
+            let look = Self { ip, ports, payload_len, protocol: next, is_esp, shape: Shape::Plain };
+            return look.with_ports_at::<FIXED_HEADER>(packet);
         }
         let alone = packet[FIXED_HEADER..].first_chunk::<PDM_ALONE>()?;
         let next = option::next_after_alone(alone)?;
-        Self::at_upper::<{ FIXED_HEADER + PDM_ALONE }>(packet, end, ip, next, Shape::Alone)
+        let look = Self { ip, ports, payload_len, protocol: next, is_esp, shape: Shape::Alone };
+        look.with_ports_at::<{ FIXED_HEADER + PDM_ALONE }>(packet)
     }
 
-    /// As [`Look::glance`], of the upper layer `next`, `UPPER` octets from the start of `packet`, which ends at `end`.
+    /// The same with the ports that stand `UPPER` octets from the start of `packet`; `None` unless it is TCP or UDP, and no ESP.
     #[inline(always)]
-    fn at_upper<const UPPER: usize>(
-        packet: &[u8],
-        end: usize,
-        ip: usize,
-        next: u8,
-        shape: Shape,
-    ) -> Option<Self> {
+    fn with_ports_at<const UPPER: usize>(self, packet: &[u8]) -> Option<Self> {
         let ports = Ports::read(packet.get(UPPER..)?.first_chunk()?);
-        let has_ports = matches!(next, protocol::TCP | protocol::UDP) && end >= UPPER + Ports::OCTETS;
-        let look = Self { ip: Offset::new(ip), ports, protocol: next, is_esp: false, shape };
-        // It may be ESP.
-        if has_ports && !ports.traverse_nat() { Some(look) } else { None }
+        let are_there = FIXED_HEADER + usize::from(self.payload_len) >= UPPER + Ports::OCTETS;
+        let has_ports = matches!(self.protocol, protocol::TCP | protocol::UDP) && are_there;
+        if has_ports && !ports.traverse_nat() { Some(Self { ports, ..self }) } else { None }
     }
 }
 
@@ -389,6 +394,8 @@ pub fn find_pdm(frame: &[u8], wire_len: usize, ip: usize) -> Option<Marked<'_>> 
 /// The walk from header to header.
 struct Walk<'f> {
     frame: &'f [u8],
+    /// Octets after the fixed header.
+    payload_len: u16,
     /// Offset of the end of the payload.
     end: usize,
     /// Offset of the header that is met next.
@@ -421,6 +428,7 @@ impl<'f> Walk<'f> {
         }
         Ok(Self {
             frame,
+            payload_len,
             end,
             at,
             next: fixed[NEXT_HEADER],

@@ -1,6 +1,7 @@
 //! The option's twelve octets (RFC 8250, section 3.2).
 
 use crate::look::PdmAt;
+use crate::tlv::PADN;
 use crate::{Psn, ScaledTime};
 
 /// The option's type: skip it if unknown, and it does not change on the way (RFC 8250, section 5).
@@ -75,13 +76,13 @@ impl PdmOption {
     #[inline]
     pub(crate) fn emit_alone(&self, next: u8) -> [u8; PDM_ALONE] {
         // Put together as numbers: octets stored one by one would keep whoever loads them together waiting.
-        let field = |number: u16, at: u32| u128::from(number.swap_bytes()) << at;
-        let start = u32::from_le_bytes([next, 1, PDM_OPTION_TYPE, PDM_OPTION_LEN]);
-        let scales = u128::from(self.delta_tlr.scale) << 32 | u128::from(self.delta_tls.scale) << 40;
-        let numbers = field(self.psntp.get(), 48) | field(self.psnlr.get(), 64);
-        let deltas = field(self.delta_tlr.mantissa, 80) | field(self.delta_tls.mantissa, 96);
-        let padding = 1 << 112;
-        (u128::from(start) | scales | numbers | deltas | padding).to_le_bytes()
+        let start = u64::from(u32::from_be_bytes([next, 1, PDM_OPTION_TYPE, PDM_OPTION_LEN]));
+        let [scale_dtlr, scale_dtls] = [self.delta_tlr.scale, self.delta_tls.scale].map(u64::from);
+        let [psntp, psnlr] = [self.psntp, self.psnlr].map(|psn| u64::from(psn.get()));
+        let [delta_tlr, delta_tls] = [self.delta_tlr.mantissa, self.delta_tls.mantissa].map(u64::from);
+        let first = start << 32 | scale_dtlr << 24 | scale_dtls << 16 | psntp;
+        let last = psnlr << 48 | delta_tlr << 32 | delta_tls << 16 | u64::from(PADN) << 8;
+        zerocopy::transmute!([first.to_be_bytes(), last.to_be_bytes()])
     }
 }
 

@@ -4,7 +4,7 @@
 pub(crate) const FIRST_OPTION: usize = 2;
 
 const PAD1: u8 = 0;
-const PADN: u8 = 1;
+pub(crate) const PADN: u8 = 1;
 
 /// One option, padding or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ impl Engine<'_> {
         moment: &Moment,
     ) -> Result<Done, Skip> {
         match self.likely_flow(selected, moment.now) {
-            flow @ Some(_) if selected.look.is_plain() && selected.action.insert && !selected.over => {
+            flow @ Some(_) if selected.look.is_plain() && selected.task.inserts() => {
                 self.insert_into(packet, selected, flow, pair, moment)
             }
             _ => self.egress_closely(packet, selected, pair, moment),
@@ -35,7 +35,7 @@ impl Engine<'_> {
         moment: &Moment,
     ) -> Result<Done, Skip> {
         let pdm = selected.look.pdm(packet.bytes())?;
-        if selected.over {
+        if selected.task.is_over() {
             return Err(Skip::NotSelected);
         }
         let flow = self.flow_of(selected, moment.now);
@@ -46,7 +46,7 @@ impl Engine<'_> {
         if let Some(at) = &pdm {
             return self.observe_native(packet, selected, at, flow, moment);
         }
-        if !selected.action.insert {
+        if !selected.task.inserts() {
             return Err(Skip::NotSelected);
         }
         self.insert_into(packet, selected, flow, pair, moment)
@@ -62,7 +62,7 @@ impl Engine<'_> {
         pair: &Pair,
         moment: &Moment,
     ) -> Result<Done, Skip> {
-        if flow.is_some_and(|flow| self.shard.is_native(flow)) {
+        if flow.is_some_and(|flow| self.shard.flow(flow).is_native()) {
             return Err(Skip::NativeHost);
         }
         let place = Insertion::plan(packet.bytes(), &selected.look, &pair.limits)?;
@@ -84,14 +84,14 @@ impl Engine<'_> {
         selected: &Selected,
         moment: &Moment,
     ) {
-        let departure = self.shard.depart(flow, moment.now, moment.rate);
-        place.apply(bytes, &departure.option);
+        let departure = self.shard.flow(flow).depart(moment.now, moment.rate);
         if departure.clock_backwards > 0 {
             self.counters.clock_backwards.add(departure.clock_backwards.into());
         }
         if let Some(delay) = departure.local_delay.filter(|_| self.measuring) {
             self.recorders.record(selected.rule(), Metric::LocalDelay, moment.nanos(delay));
         }
+        place.apply(bytes, &departure.option);
     }
 
     /// Reads the option of a host that speaks PDM itself.
@@ -106,7 +106,7 @@ impl Engine<'_> {
     ) -> Result<Done, Skip> {
         let option = PdmOption::read(packet.bytes(), at);
         let flow = flow.map_or_else(|| self.create(selected, moment.now), Ok)?;
-        self.shard.depart_native(flow, &option, moment.now);
+        self.shard.flow(flow).depart_native(&option, moment.now);
         Ok(Done::Observed)
     }
 }

@@ -17,7 +17,7 @@ impl Engine<'_> {
         moment: &Moment,
     ) -> Result<Done, Skip> {
         match self.likely_flow(selected, moment.received) {
-            Some(flow) if selected.look.is_alone() && !selected.over => {
+            Some(flow) if selected.look.is_alone() && !selected.task.is_over() => {
                 let pdm = selected.look.pdm(packet.bytes())?;
                 self.read(packet, selected, pdm, Ok(flow), moment)
             }
@@ -34,7 +34,7 @@ impl Engine<'_> {
         moment: &Moment,
     ) -> Result<Done, Skip> {
         let pdm = selected.look.pdm(packet.bytes())?;
-        if selected.over {
+        if selected.task.is_over() {
             return self.strip_after_the_end(packet, selected, pdm, moment);
         }
         let flow = self.flow_of(selected, moment.received);
@@ -53,17 +53,17 @@ impl Engine<'_> {
         moment: &Moment,
     ) -> Result<Done, Skip> {
         let Some(at) = &pdm else {
-            self.shard.arrive_plain(flow?, moment.received);
+            self.shard.flow(flow?).arrive_plain(moment.received);
             return Ok(Done::Plain);
         };
-        let native = flow.is_ok_and(|flow| self.shard.is_native(flow));
+        let native = flow.is_ok_and(|flow| self.shard.flow(flow).is_native());
         if let Ok(flow) = flow {
             let option = PdmOption::read(packet.bytes(), at);
-            let reception = self.shard.arrive(flow, &option, moment.received, moment.rate);
+            let reception = self.shard.flow(flow).arrive(&option, moment.received, moment.rate);
             self.note(&reception, selected);
         }
         // Without room for the flow too: no host is surprised under overload.
-        if selected.action.strip && !native {
+        if selected.task.strips() && !native {
             self.strip(packet, &selected.look);
         }
         flow.map(|_| Done::Observed)
@@ -80,8 +80,8 @@ impl Engine<'_> {
     ) -> Result<Done, Skip> {
         let flow = self.flow_of(selected, moment.received);
         if let (Some(_), Some(flow)) = (pdm, flow)
-            && selected.action.strip
-            && !self.shard.is_native(flow)
+            && selected.task.strips()
+            && !self.shard.flow(flow).is_native()
         {
             self.strip(packet, &selected.look);
         }

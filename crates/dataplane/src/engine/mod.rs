@@ -8,7 +8,7 @@ mod stage;
 use std::sync::Arc;
 
 use flow::{Ended, FlowId, FlowRecord, Instant, Key, PairId, Shard, Side, Span, Survey, TickRate};
-use pdm::{Limits, Look, Skip};
+use pdm::{Limits, Look, Skip, ethernet};
 use stats::{Counters, Drop, Metric, PrefixBook, Recorders, RuleId};
 
 use crate::rules::Rules;
@@ -196,10 +196,13 @@ impl<'m> Engine<'m> {
         stage: &mut Stage,
     ) -> Result<(), Skip> {
         let (frame, ip) = (packet.bytes(), packet.network_offset()?);
-        match Look::glance(frame, packet.wire_len(), ip) {
-            Some(look) => self.select(place, sides, frame, look, coming, stage),
-            None => self.look_closely(place, sides, packet, ip, coming, stage),
+        // A glance costs less where it is known beforehand.
+        if ip == ethernet::UNTAGGED
+            && let Some(look) = Look::glance(frame, packet.wire_len(), ethernet::UNTAGGED)
+        {
+            return self.select(place, sides, frame, look, coming, stage);
         }
+        self.look_closely(place, sides, packet, ip, coming, stage)
     }
 
     /// Looks at a packet that a glance is not enough for.
@@ -232,8 +235,8 @@ impl<'m> Engine<'m> {
         for &side in sides {
             let key = Key::of(frame, &look, side, coming.pair);
             if let Some(criteria) = self.rules.select(&key, &look, coming.received) {
-                let over = criteria.are_over(coming.received);
-                stage.push(Selected::new(place, side, key, look, criteria, over));
+                let task = criteria.task(coming.received);
+                stage.push(Selected::new(place, side, key, look, criteria.id, task));
                 return Ok(());
             }
         }
@@ -328,6 +331,12 @@ impl<'m> Engine<'m> {
                 self.recorders.record_times(rule, Metric::Residence, nanos, packets);
             }
         };
+        if self.no_rule == RuleId::default().next() {
+            // There is one only.
+            let selected = u32::try_from(stage.len()).unwrap_or(u32::MAX);
+            record(RuleId::default(), selected);
+            return record(self.no_rule, u32::try_from(packets - stage.len()).unwrap_or(u32::MAX));
+        }
         // Neighbours mostly have the same rule.
         let (mut last, mut same, mut unselected) = (self.no_rule, 0, packets);
         for rule in stage.iter().map(Selected::rule) {

@@ -5,8 +5,8 @@ use flow::{FlowId, Hash, Key, Side};
 use pdm::Look;
 use stats::RuleId;
 
-use crate::rules::Criteria;
-use crate::{Action, BURST, Owners, WorkerId};
+use crate::rules::Task;
+use crate::{BURST, Owners, WorkerId};
 
 /// A packet that the rules select.
 pub(crate) struct Selected {
@@ -16,27 +16,17 @@ pub(crate) struct Selected {
     pub(super) likely: Option<FlowId>,
     pub(super) look: Look,
     rule: RuleId,
-    pub(super) action: Action,
-    /// The rule has ended: its flows' options are still stripped, and nothing else is done.
-    pub(super) over: bool,
+    pub(super) task: Task,
     pub(super) side: Side,
     /// Its place in the burst.
     place: u8,
 }
 
 impl Selected {
-    /// The packet at `place` of a burst, not yet hashed, which `criteria` have selected.
+    /// The packet at `place` of a burst, not yet hashed, which is to have `task` done for `rule`.
     #[inline(always)]
-    pub(super) fn new(
-        place: usize,
-        side: Side,
-        key: Key,
-        look: Look,
-        criteria: &Criteria,
-        over: bool,
-    ) -> Self {
-        let (hash, place) = (Hash::default(), place_of(place));
-        Self { key, hash, likely: None, look, rule: criteria.id, action: criteria.action, over, side, place }
+    pub(super) fn new(place: usize, side: Side, key: Key, look: Look, rule: RuleId, task: Task) -> Self {
+        Self { key, hash: Hash::default(), likely: None, look, rule, task, side, place: place_of(place) }
     }
 
     /// It, at `place` of another burst.
