@@ -90,7 +90,7 @@ impl Mbuf<'_> {
 }
 
 impl Packet for Mbuf<'_> {
-    #[inline]
+    #[inline(always)]
     fn bytes(&self) -> &[u8] {
         // SAFETY: the first segment's octets are initialised by whoever filled it, and nobody writes them while this
         // packet, their owner, is borrowed.
@@ -101,20 +101,20 @@ impl Packet for Mbuf<'_> {
     ///
     /// # Panics
     /// If the buffer is shared, which neither this crate nor a driver in its receive queue does.
-    #[inline]
+    #[inline(always)]
     fn bytes_mut(&mut self) -> &mut [u8] {
         assert!(!self.is_shared(), "a received buffer has one owner");
         // SAFETY: as in `bytes`, and the packet is borrowed for writing and not shared.
         unsafe { std::slice::from_raw_parts_mut(self.data(), usize::from(self.data_len())) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn wire_len(&self) -> usize {
         self.pkt_len() as usize
     }
 
     /// Takes the octets from the headroom. A buffer that is shared or lies outside of its pool has none to give.
-    #[inline]
+    #[inline(always)]
     fn grow_front(&mut self, octets: usize) -> Result<&mut [u8], NoHeadroom> {
         let grown = u16::try_from(octets).map_err(|_| NoHeadroom)?;
         let headroom = self.headroom().checked_sub(grown).ok_or(NoHeadroom)?;
@@ -128,7 +128,7 @@ impl Packet for Mbuf<'_> {
         Ok(unsafe { std::slice::from_raw_parts_mut(self.data(), usize::from(length)) })
     }
 
-    #[inline]
+    #[inline(always)]
     fn shrink_front(&mut self, octets: usize) {
         let length = self.data_len();
         assert!(octets <= usize::from(length), "{octets} octets to drop of {length}");

@@ -36,11 +36,20 @@ pub struct Insertion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// A header of its own, and the only one.
-    Only,
+    Only(Only),
     /// A header of its own after others.
     Last(Last),
     /// Another option's header.
     Merged(Merge),
+}
+
+/// What is known of a packet without extension headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Only {
+    /// Octets after the fixed header, before.
+    payload_len: u16,
+    /// What the new header names.
+    upper: u8,
 }
 
 /// How the headers before a new one go on.
@@ -76,7 +85,7 @@ impl Insertion {
     pub fn plan(frame: &[u8], look: &Look, limits: &Limits) -> Result<Self, Skip> {
         let ip = look.ip();
         let place = match look.shape() {
-            Shape::Plain => Place::Only,
+            Shape::Plain => Place::Only(Only { payload_len: look.payload_len(), upper: look.protocol }),
             Shape::Alone => Place::merged(frame, ip + FIXED_HEADER, ip + FIXED_HEADER + PDM_ALONE),
             Shape::Other => Place::after(frame, &look.headers(frame)?),
         };
@@ -113,10 +122,10 @@ impl Insertion {
     #[inline(always)]
     pub fn apply(&self, buffer: &mut [u8], option: &PdmOption) {
         match &self.place {
-            Place::Only => {
-                let packet = grow_plain(buffer, self.ip);
-                let next = mem::replace(&mut packet[NEXT_HEADER], protocol::DESTINATION_OPTIONS);
-                packet[FIXED_HEADER..].copy_from_slice(&option.emit_alone(next));
+            Place::Only(Only { payload_len, upper }) => {
+                let packet = grow_plain(buffer, self.ip, *payload_len);
+                packet[NEXT_HEADER] = protocol::DESTINATION_OPTIONS;
+                packet[FIXED_HEADER..].copy_from_slice(&option.emit_alone(*upper));
             }
             Place::Last(last) => {
                 let packet = self.place.splice(self.ip).apply(buffer, self.ip);
@@ -149,7 +158,7 @@ impl Place {
     #[inline]
     const fn header_len(&self) -> usize {
         match self {
-            Self::Only | Self::Last(_) => PDM_ALONE,
+            Self::Only(_) | Self::Last(_) => PDM_ALONE,
             Self::Merged(merge) => merge.header_len,
         }
     }
@@ -158,7 +167,7 @@ impl Place {
     #[inline]
     const fn splice(&self, ip: usize) -> Splice {
         match self {
-            Self::Only => Splice { start: ip + FIXED_HEADER, old: 0, new: PDM_ALONE },
+            Self::Only(_) => Splice { start: ip + FIXED_HEADER, old: 0, new: PDM_ALONE },
             Self::Last(last) => Splice { start: last.start, old: 0, new: PDM_ALONE },
             Self::Merged(merge) => merge.splice(),
         }

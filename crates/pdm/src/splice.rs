@@ -53,25 +53,25 @@ impl Splice {
 const MARKED: usize = FIXED_HEADER + PDM_ALONE;
 
 /// Makes room for an options header that holds PDM alone directly after the fixed header at `ip`, in the packet in
-/// `buffer`, which has already grown by as much. Returns the packet from there on, to the end of what it makes room for.
+/// `buffer`, which has already grown by as much and had `payload_len` octets of payload. Returns the packet from there on, to
+/// the end of what it makes room for.
 #[inline(always)]
-pub(crate) fn grow_plain(buffer: &mut [u8], ip: usize) -> &mut [u8; MARKED] {
+pub(crate) fn grow_plain(buffer: &mut [u8], ip: usize, payload_len: u16) -> &mut [u8; MARKED] {
     let front = &mut buffer[..ip + MARKED];
     move_front(front, PDM_ALONE, 0);
     let packet = packet_at_the_end_of(front);
-    let length = u16::from_be_bytes([packet[PAYLOAD_LENGTH], packet[PAYLOAD_LENGTH + 1]]);
-    packet[PAYLOAD_LENGTH..NEXT_HEADER].copy_from_slice(&(length.wrapping_add(GROWTH)).to_be_bytes());
+    packet[PAYLOAD_LENGTH..NEXT_HEADER].copy_from_slice(&(payload_len.wrapping_add(GROWTH)).to_be_bytes());
     packet
 }
 
-/// Removes such a header from `packet`, in which `next` follows it. Returns how many octets its front has to lose now.
+/// Removes such a header from `packet`, which has `payload_len` octets of payload with it. `next` follows it. Returns how many
+/// octets its front has to lose now.
 #[inline(always)]
-pub(crate) fn shrink_plain(packet: &mut [u8], ip: usize, next: u8) -> usize {
+pub(crate) fn shrink_plain(packet: &mut [u8], ip: usize, payload_len: u16, next: u8) -> usize {
     let front = &mut packet[..ip + MARKED];
     move_front(front, 0, PDM_ALONE);
     let fixed = packet_at_the_end_of::<FIXED_HEADER>(front);
-    let length = u16::from_be_bytes([fixed[PAYLOAD_LENGTH], fixed[PAYLOAD_LENGTH + 1]]);
-    fixed[PAYLOAD_LENGTH..NEXT_HEADER].copy_from_slice(&(length.wrapping_sub(GROWTH)).to_be_bytes());
+    fixed[PAYLOAD_LENGTH..NEXT_HEADER].copy_from_slice(&(payload_len.wrapping_sub(GROWTH)).to_be_bytes());
     fixed[NEXT_HEADER] = next;
     PDM_ALONE
 }
@@ -100,17 +100,20 @@ const PIECES: usize = 3;
 #[inline(always)]
 fn move_front(front: &mut [u8], from: usize, to: usize) {
     let len = front.len() - PDM_ALONE;
-    if (PIECES * PIECE..=(PIECES + 1) * PIECE).contains(&len) {
-        let last = len - PIECE;
-        let source = &front[from..from + len];
-        let [first, second, third, fourth] = [0, PIECE, 2 * PIECE, last].map(|at| piece(&source[at..]));
-        let target = &mut front[to..to + len];
-        for (at, piece) in [(0, first), (PIECE, second), (2 * PIECE, third), (last, fourth)] {
-            target[at..at + PIECE].copy_from_slice(&piece.to_ne_bytes());
-        }
-    } else {
-        front.copy_within(from..from + len, to);
+    if !(PIECES * PIECE..=(PIECES + 1) * PIECE).contains(&len) {
+        return front.copy_within(from..from + len, to);
     }
+    let (last, source) = (len - PIECE, &front[from..from + len]);
+    // One by one: if they were an array they would be in memory.
+    let first = piece(source);
+    let second = piece(&source[PIECE..]);
+    let third = piece(&source[2 * PIECE..]);
+    let fourth = piece(&source[last..]);
+    let target = &mut front[to..to + len];
+    target[..PIECE].copy_from_slice(&first.to_ne_bytes());
+    target[PIECE..2 * PIECE].copy_from_slice(&second.to_ne_bytes());
+    target[2 * PIECE..3 * PIECE].copy_from_slice(&third.to_ne_bytes());
+    target[last..].copy_from_slice(&fourth.to_ne_bytes());
 }
 
 /// The first [`PIECE`] octets, in a register.

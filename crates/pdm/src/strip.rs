@@ -17,7 +17,7 @@ use crate::tlv::{self, FIRST_OPTION, Tlv};
 pub fn strip(packet: &mut [u8], look: &Look) -> usize {
     match look.shape() {
         Shape::Plain => 0,
-        Shape::Alone => shrink_plain(packet, look.ip(), look.protocol),
+        Shape::Alone => shrink_plain(packet, look.ip(), look.payload_len(), look.protocol),
         Shape::Other => strip_other(packet, look),
     }
 }
