@@ -277,7 +277,7 @@ where
                 send(queue, burst, &self.engine);
                 if self.engine.is_measuring() {
                     let residence = self.clock.now().saturating_since(received);
-                    let nanos = self.clock.rate().attos(residence).nanos();
+                    let nanos = self.clock.rate().nanos(residence);
                     self.engine.record_residence(stage, count, nanos);
                 }
             }
@@ -315,7 +315,7 @@ where
         }
         let (now, rate) = (self.clock.now(), self.clock.rate());
         for &(rule, received) in &times {
-            self.engine.record_residence_of(rule, rate.attos(now.saturating_since(received)).nanos());
+            self.engine.record_residence_of(rule, rate.nanos(now.saturating_since(received)));
         }
         times.len()
     }

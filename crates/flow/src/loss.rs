@@ -31,10 +31,14 @@ pub enum Progress {
     Restart,
 }
 
-impl Default for Progress {
+impl Progress {
     /// Nothing is missing.
+    pub const IN_ORDER: Self = Self::Forward { lost: 0 };
+}
+
+impl Default for Progress {
     fn default() -> Self {
-        Self::Forward { lost: 0 }
+        Self::IN_ORDER
     }
 }
 

@@ -74,10 +74,8 @@ impl Account {
     #[inline(always)]
     pub(crate) fn told(&mut self, progress: Progress, answer: &Answer) {
         self.arrived();
-        match progress {
-            Progress::Forward { lost } => self.lost = self.lost.saturating_add(lost.into()),
-            Progress::Reordered { taken_back: true } => self.lost = self.lost.saturating_sub(1),
-            Progress::Reordered { taken_back: false } | Progress::Duplicate | Progress::Restart => {}
+        if progress != Progress::IN_ORDER {
+            self.told_of_disorder(progress);
         }
         match answer {
             Answer::Measured { server_ns, network_ns, .. } => {
@@ -86,6 +84,15 @@ impl Account {
             }
             Answer::Uncertain { server_ns, .. } => self.server_delay.note(*server_ns),
             Answer::None | Answer::NeverSent | Answer::Forgotten | Answer::Nonsense => {}
+        }
+    }
+
+    #[cold]
+    fn told_of_disorder(&mut self, progress: Progress) {
+        match progress {
+            Progress::Forward { lost } => self.lost = self.lost.saturating_add(lost.into()),
+            Progress::Reordered { taken_back: true } => self.lost = self.lost.saturating_sub(1),
+            Progress::Reordered { taken_back: false } | Progress::Duplicate | Progress::Restart => {}
         }
     }
 }
@@ -104,16 +111,19 @@ const STEP_BITS: u32 = 6;
 /// How far a sample moves what is recent: an eighth of the way.
 const SMOOTHING_BITS: u32 = 3;
 
+/// A step between two numbers of 32 bits, to be added modulo 2^32.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32 nothing is lost")]
+const fn cut(step: i64) -> u32 {
+    step as u32
+}
+
 impl Course {
     #[inline(always)]
     fn note(&mut self, delay_ns: u64) {
         // At least one step: none is what tells that there was no sample.
         let sample = u32::try_from(delay_ns >> STEP_BITS).unwrap_or(u32::MAX).max(1);
-        self.recent = match (self.longest, sample.checked_sub(self.recent)) {
-            (0, _) => sample,
-            (_, Some(more)) => self.recent + (more >> SMOOTHING_BITS),
-            (_, None) => self.recent - ((self.recent - sample) >> SMOOTHING_BITS),
-        };
+        let step = (i64::from(sample) - i64::from(self.recent)) >> SMOOTHING_BITS;
+        self.recent = if self.longest == 0 { sample } else { self.recent.wrapping_add(cut(step)) };
         self.longest = self.longest.max(sample);
     }
 

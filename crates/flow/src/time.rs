@@ -69,6 +69,9 @@ impl Span {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TickRate(u64);
 
+/// Attoseconds in a nanosecond.
+const ATTOS_IN_A_NANO: u64 = 1_000_000_000;
+
 /// Binary places of a [`TickRate`].
 const PLACES: u32 = 32;
 
@@ -92,6 +95,14 @@ impl TickRate {
     #[must_use]
     pub const fn attos(self, span: Span) -> Attos {
         Attos::new((span.0 as u128 * self.0 as u128) >> PLACES)
+    }
+
+    /// `span` in nanoseconds, cut to whole ones, and up to a billionth wrong: for what is only counted. Saturates.
+    #[must_use]
+    #[inline]
+    pub fn nanos(self, span: Span) -> u64 {
+        let nanos_q32 = u128::from(self.0 / ATTOS_IN_A_NANO);
+        u64::try_from((u128::from(span.0) * nanos_q32) >> PLACES).unwrap_or(u64::MAX)
     }
 
     /// The ticks that make `time`, rounded down; the longest span when there are more.

@@ -65,7 +65,7 @@ impl<const DIGITS: u8, const PLACES: usize> Recorder<DIGITS, PLACES> {
         ((index - dropped * half) as u64) << dropped
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn record(&mut self, nanos: u64, times: u32) {
         let count = &mut self.counts[Self::index(nanos)];
         *count = count.saturating_add(times);

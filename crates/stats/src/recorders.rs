@@ -43,7 +43,7 @@ impl Recorders {
     ///
     /// # Panics
     /// If the set was not made for so many rules.
-    #[inline]
+    #[inline(always)]
     pub fn record(&mut self, rule: RuleId, metric: Metric, nanos: u64) {
         self.record_times(rule, metric, nanos, 1);
     }
@@ -52,9 +52,23 @@ impl Recorders {
     ///
     /// # Panics
     /// As [`Recorders::record`].
-    #[inline]
+    #[inline(always)]
     pub fn record_times(&mut self, rule: RuleId, metric: Metric, nanos: u64, times: u32) {
         self.by_rule[rule.index()][metric.index()].record(nanos, times);
+    }
+
+    /// Counts, once for `rule`, an answer's delays in nanoseconds; the network's share only if it is known.
+    ///
+    /// # Panics
+    /// As [`Recorders::record`].
+    #[inline(always)]
+    pub fn record_answer(&mut self, rule: RuleId, total_rtt: u64, server_delay: u64, network_rtt: Option<u64>) {
+        let by_metric = &mut self.by_rule[rule.index()];
+        by_metric[Metric::TotalRtt.index()].record(total_rtt, 1);
+        by_metric[Metric::ServerDelay.index()].record(server_delay, 1);
+        if let Some(nanos) = network_rtt {
+            by_metric[Metric::NetworkRtt.index()].record(nanos, 1);
+        }
     }
 
     /// Counts, for the remote ends of `slot`, a server delay and, if it is known, a network delay, in nanoseconds.

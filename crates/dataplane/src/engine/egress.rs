@@ -89,7 +89,7 @@ impl Engine<'_> {
             self.counters.clock_backwards.add(departure.clock_backwards.into());
         }
         if let Some(delay) = departure.local_delay.filter(|_| self.measuring) {
-            self.recorders.record(selected.rule(), Metric::LocalDelay, moment.nanos(delay));
+            self.recorders.record(selected.rule(), Metric::LocalDelay, moment.rate.nanos(delay));
         }
         place.apply(bytes, &departure.option);
     }

@@ -2,7 +2,6 @@
 
 use flow::{Answer, FlowId, Progress, Reception};
 use pdm::{Look, PdmAt, PdmOption, Skip};
-use stats::Metric;
 
 use super::{Done, Engine, Moment, Selected};
 use crate::Packet;
@@ -56,10 +55,12 @@ impl Engine<'_> {
             self.shard.flow(flow?).arrive_plain(moment.received);
             return Ok(Done::Plain);
         };
-        let native = flow.is_ok_and(|flow| self.shard.flow(flow).is_native());
+        let mut native = false;
         if let Ok(flow) = flow {
             let option = PdmOption::read(packet.bytes(), at);
-            let reception = self.shard.flow(flow).arrive(&option, moment.received, moment.rate);
+            let mut flow = self.shard.flow(flow);
+            native = flow.is_native();
+            let reception = flow.arrive(&option, moment.received, moment.rate);
             self.note(&reception, selected);
         }
         // Without room for the flow too: no host is surprised under overload.
@@ -98,9 +99,29 @@ impl Engine<'_> {
     /// Counts and records what an option told.
     #[inline(always)]
     fn note(&mut self, reception: &Reception, selected: &Selected) {
+        if reception.progress != Progress::IN_ORDER {
+            self.note_disorder(reception.progress);
+        }
+        match reception.answer {
+            Answer::Measured { total_ns, server_ns, network_ns } => {
+                self.record(selected, total_ns, server_ns, Some(network_ns));
+            }
+            Answer::None => {}
+            Answer::NeverSent => self.counters.never_sent.add(1),
+            Answer::Forgotten => self.counters.forgotten.add(1),
+            Answer::Nonsense => self.counters.nonsense.add(1),
+            Answer::Uncertain { total_ns, server_ns } => {
+                self.counters.uncertain.add(1);
+                self.record(selected, total_ns, server_ns, None);
+            }
+        }
+    }
+
+    /// Counts what a number tells that is not the one after the newest.
+    #[cold]
+    fn note_disorder(&self, progress: Progress) {
         let counters = &self.counters;
-        match reception.progress {
-            Progress::Forward { lost: 0 } => {}
+        match progress {
             Progress::Forward { lost } => counters.lost.add(lost.into()),
             Progress::Duplicate => counters.duplicated.add(1),
             Progress::Reordered { taken_back } => {
@@ -109,30 +130,12 @@ impl Engine<'_> {
             }
             Progress::Restart => counters.restarts.add(1),
         }
-        match reception.answer {
-            Answer::None => {}
-            Answer::NeverSent => counters.never_sent.add(1),
-            Answer::Forgotten => counters.forgotten.add(1),
-            Answer::Nonsense => counters.nonsense.add(1),
-            Answer::Uncertain { total_ns, server_ns } => {
-                counters.uncertain.add(1);
-                self.record(selected, total_ns, server_ns, None);
-            }
-            Answer::Measured { total_ns, server_ns, network_ns } => {
-                self.record(selected, total_ns, server_ns, Some(network_ns));
-            }
-        }
     }
 
     /// Records an answer: for its rule and, if that is wanted, for the prefix that it came from.
     #[inline(always)]
     fn record(&mut self, selected: &Selected, total_ns: u64, server_ns: u64, network_ns: Option<u64>) {
-        let rule = selected.rule();
-        self.recorders.record(rule, Metric::TotalRtt, total_ns);
-        self.recorders.record(rule, Metric::ServerDelay, server_ns);
-        if let Some(nanos) = network_ns {
-            self.recorders.record(rule, Metric::NetworkRtt, nanos);
-        }
+        self.recorders.record_answer(selected.rule(), total_ns, server_ns, network_ns);
         if let Some(prefixes) = &mut self.prefixes {
             let slot = prefixes.slot(selected.key.remote());
             self.recorders.record_remote(slot, server_ns, network_ns);

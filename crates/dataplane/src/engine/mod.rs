@@ -7,7 +7,7 @@ mod stage;
 
 use std::sync::Arc;
 
-use flow::{Ended, FlowId, FlowRecord, Instant, Key, PairId, Shard, Side, Span, Survey, TickRate};
+use flow::{Ended, FlowId, FlowRecord, Instant, Key, PairId, Shard, Side, Survey, TickRate};
 use pdm::{Limits, Look, Skip, ethernet};
 use stats::{Counters, Drop, Metric, PrefixBook, Recorders, RuleId};
 
@@ -405,12 +405,6 @@ struct Moment {
     /// When it is sent, as far as options can tell.
     now: Instant,
     rate: TickRate,
-}
-
-impl Moment {
-    fn nanos(&self, span: Span) -> u64 {
-        self.rate.attos(span).nanos()
-    }
 }
 
 /// Why a packet is left alone that no rule selects.
