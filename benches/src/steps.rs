@@ -34,6 +34,8 @@ pub fn look_up(shard: &mut Shard<'_>, keys: &[Key; BURST]) -> usize {
         shard.prefetch_bucket(hash);
     }
     let likely = hashes.map(|hash| shard.prefetch_flow(hash));
+    let likely: [_; BURST] =
+        std::array::from_fn(|n| likely[n].or_else(|| shard.prefetch_flow_elsewhere(hashes[n])));
     let now = Instant::default();
     let found = likely.into_iter().zip(hashes).zip(keys).map(|((likely, hash), key)| {
         black_box(

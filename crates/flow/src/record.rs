@@ -121,7 +121,7 @@ impl Course {
     #[inline(always)]
     fn note(&mut self, delay_ns: u64) {
         // At least one step: none is what tells that there was no sample.
-        let sample = u32::try_from(delay_ns >> STEP_BITS).unwrap_or(u32::MAX).max(1);
+        let sample = u32::try_from((delay_ns >> STEP_BITS).clamp(1, u32::MAX.into())).unwrap_or(u32::MAX);
         let step = (i64::from(sample) - i64::from(self.recent)) >> SMOOTHING_BITS;
         self.recent = if self.longest == 0 { sample } else { self.recent.wrapping_add(cut(step)) };
         self.longest = self.longest.max(sample);

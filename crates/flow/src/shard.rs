@@ -194,10 +194,17 @@ impl<'m> Shard<'m> {
         self.table.prefetch_bucket(hash);
     }
 
-    /// Asks for what [`Shard::find`] and the flow's next change will look at; returns the flow that this most likely is.
+    /// Asks for what [`Shard::find`] and the flow's next change will look at; returns the flow that this most likely is. If it
+    /// is none, asks for what [`Shard::prefetch_flow_elsewhere`] will look at.
     #[inline]
     pub fn prefetch_flow(&self, hash: Hash) -> Option<FlowId> {
         self.table.prefetch_entry(hash).map(FlowId)
+    }
+
+    /// The same for a key of which that said that it is none: few are to be found here.
+    #[inline]
+    pub fn prefetch_flow_elsewhere(&self, hash: Hash) -> Option<FlowId> {
+        self.table.prefetch_entry_elsewhere(hash).map(FlowId)
     }
 
     /// The flow of `key`, which hashes to `hash`. One that was idle for too long ends here.
@@ -295,6 +302,8 @@ impl<'m> Shard<'m> {
     /// Moves the clock hand on by at most `budget` entries: flows that were idle for too long end, and `survey` sees the
     /// others until it has seen all.
     pub fn sweep(&mut self, now: Instant, budget: usize, mut survey: Option<&mut Survey>) {
+        // What the next call will look at: nobody else has asked for it.
+        self.table.prefetch_from(self.hand.saturating_add(u32::try_from(budget).unwrap_or(u32::MAX)), budget);
         for _ in 0..budget {
             survey = survey.filter(|survey| !survey.is_complete());
             if self.settings.lifetime.is_none() && survey.is_none() {

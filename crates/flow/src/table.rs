@@ -1,8 +1,9 @@
 //! The table of one shard: buckets of a cache line that point into an array of entries.
 //!
-//! A key may stand in one of two buckets and is put into the emptier one; a bucket has eight slots, and there are two
-//! slots for every entry, so that a bucket is practically never full before the table is. A hit costs two misses, one
-//! after the other: the buckets, both at once, and the entry.
+//! A key has two buckets. It is put into its first one, or, when that is crowded, into the emptier; a bucket has eight slots,
+//! and there are two slots for every entry, so that a bucket is practically never full before the table is. A hit costs two
+//! misses, one after the other: the first bucket and the entry. In a full table one key in twenty, in a half full one three in
+//! a thousand are in their second bucket, and cost one more.
 
 use std::num::NonZeroU32;
 
@@ -15,6 +16,9 @@ use crate::{Hash, Key};
 
 /// Slots of a bucket.
 const SLOTS: usize = 8;
+
+/// Slots of a bucket that are taken when it is crowded.
+const CROWDED: usize = 6;
 
 /// Entries for each bucket, which makes 16 octets of index an entry.
 pub(crate) const ENTRIES_PER_BUCKET: usize = 4;
@@ -103,10 +107,11 @@ impl<'m> Table<'m> {
         self.live
     }
 
-    /// Asks for both buckets: in a full table three in ten keys stand in their second one.
+    /// Asks for the first bucket of a key.
     #[inline]
     pub(crate) fn prefetch_bucket(&self, hash: Hash) {
-        hash.buckets(self.buckets.len()).into_iter().for_each(|bucket| prefetch(&self.buckets[bucket]));
+        let [first, _] = hash.buckets(self.buckets.len());
+        prefetch(&self.buckets[first]);
     }
 
     /// The entries whose tag is that of `hash`, in both buckets.
@@ -118,15 +123,32 @@ impl<'m> Table<'m> {
             .filter_map(move |slot| EntryIndex::from_slot(buckets[slot / SLOTS].entries[slot % SLOTS]))
     }
 
-    /// Asks for the entry that [`Table::find`] will look at first, and returns which it is: most likely the key's.
+    /// Asks for the entry that [`Table::find`] will most likely find in the first bucket, and returns which it is. If there is
+    /// none it asks for the second bucket.
     #[inline]
     pub(crate) fn prefetch_entry(&self, hash: Hash) -> Option<EntryIndex> {
-        let [first, second] = hash.buckets(self.buckets.len()).map(|bucket| &self.buckets[bucket]);
-        let slots = first.slots_of(hash.tag()) | second.slots_of(hash.tag()) << SLOTS;
-        let slot = slots.trailing_zeros() as usize;
-        let bucket = if slot < SLOTS { first } else { second };
+        let [first, second] = hash.buckets(self.buckets.len());
+        let candidate = self.prefetch_entry_of(first, hash);
+        if candidate.is_none() {
+            prefetch(&self.buckets[second]);
+        }
+        candidate
+    }
+
+    /// As [`Table::prefetch_entry`], in the second bucket.
+    #[inline]
+    pub(crate) fn prefetch_entry_elsewhere(&self, hash: Hash) -> Option<EntryIndex> {
+        let [_, second] = hash.buckets(self.buckets.len());
+        self.prefetch_entry_of(second, hash)
+    }
+
+    #[inline]
+    fn prefetch_entry_of(&self, bucket: usize, hash: Hash) -> Option<EntryIndex> {
+        let bucket = &self.buckets[bucket];
+        let slots = bucket.slots_of(hash.tag());
         // One that was given back has no entry any more, and is seldom in the way of another.
-        let candidate = EntryIndex::from_slot(bucket.entries[slot % SLOTS]).filter(|_| slots != 0)?;
+        let slot = slots.trailing_zeros() as usize % SLOTS;
+        let candidate = EntryIndex::from_slot(bucket.entries[slot]).filter(|_| slots != 0)?;
         let entry = &self.entries[candidate.get()];
         prefetch(&entry.key);
         prefetch(&entry.last_seen);
@@ -150,13 +172,13 @@ impl<'m> Table<'m> {
 
     /// Whether [`Table::insert`] would find room for a key of this hash.
     pub(crate) fn has_room(&self, hash: Hash) -> bool {
-        self.free_entry().is_some() && self.roomier_bucket(hash).is_some()
+        self.free_entry().is_some() && self.bucket_for(hash).is_some()
     }
 
     /// Takes an entry for a key that is not in the table; `None` when there is no room. The caller fills it.
     pub(crate) fn insert(&mut self, hash: Hash) -> Option<EntryIndex> {
         let index = self.free_entry()?;
-        let bucket = self.roomier_bucket(hash)?;
+        let bucket = self.bucket_for(hash)?;
         if index.get() == self.untouched as usize {
             self.untouched += 1;
         } else {
@@ -183,10 +205,15 @@ impl<'m> Table<'m> {
         })
     }
 
-    /// The bucket of the two that has more free slots, the first when they are equal; `None` when both are full.
-    fn roomier_bucket(&self, hash: Hash) -> Option<usize> {
+    /// The bucket that a key is put into: the first one, or, when that is crowded, the one of the two that has more free slots;
+    /// `None` when both are full.
+    fn bucket_for(&self, hash: Hash) -> Option<usize> {
         let [first, second] = hash.buckets(self.buckets.len());
-        let (here, there) = (self.buckets[first].free_slots(), self.buckets[second].free_slots());
+        let here = self.buckets[first].free_slots();
+        if here > SLOTS - CROWDED {
+            return Some(first);
+        }
+        let there = self.buckets[second].free_slots();
         (here.max(there) > 0).then_some(if there > here { second } else { first })
     }
 
@@ -212,6 +239,12 @@ impl<'m> Table<'m> {
     /// The entry at `hand`, with its index, in a round through all that were ever used; `None` when there is none.
     pub(crate) fn at(&self, hand: u32) -> Option<(EntryIndex, &Entry)> {
         (hand < self.untouched).then(|| (EntryIndex::after(hand), &self.entries[hand as usize]))
+    }
+
+    /// Asks for what tells whether the flows of `count` entries from `hand` on are over.
+    pub(crate) fn prefetch_from(&self, hand: u32, count: usize) {
+        let entries = self.entries.get(hand as usize..).unwrap_or_default();
+        entries.iter().take(count).for_each(|entry| prefetch(&entry.last_seen));
     }
 
     /// The hand after it has passed `index`.

@@ -90,8 +90,8 @@ fn packet_at_the_end_of<const OCTETS: usize>(front: &mut [u8]) -> &mut [u8; OCTE
 /// Octets that [`move_front`] moves at once.
 const PIECE: usize = 16;
 
-/// Pieces without the last one, which may overlap with them.
-const PIECES: usize = 3;
+/// Octets of the pieces without the last one, which may overlap with them.
+const PIECES: usize = 3 * PIECE;
 
 /// Moves all of `front` but [`PDM_ALONE`] octets from offset `from` to offset `to`.
 ///
@@ -100,24 +100,31 @@ const PIECES: usize = 3;
 #[inline(always)]
 fn move_front(front: &mut [u8], from: usize, to: usize) {
     let len = front.len() - PDM_ALONE;
-    if !(PIECES * PIECE..=(PIECES + 1) * PIECE).contains(&len) {
+    let source = &front[from..from + len];
+    let (Some(pieces), Some(last)) = (source.first_chunk(), source.last_chunk()) else {
+        return front.copy_within(from..from + len, to);
+    };
+    if len > PIECES + PIECE {
         return front.copy_within(from..from + len, to);
     }
-    let (last, source) = (len - PIECE, &front[from..from + len]);
-    // One by one: if they were an array they would be in memory.
-    let first = piece(source);
-    let second = piece(&source[PIECE..]);
-    let third = piece(&source[2 * PIECE..]);
-    let fourth = piece(&source[last..]);
+    let (pieces, last) = (in_pieces(pieces), piece(last));
     let target = &mut front[to..to + len];
-    target[..PIECE].copy_from_slice(&first.to_ne_bytes());
-    target[PIECE..2 * PIECE].copy_from_slice(&second.to_ne_bytes());
-    target[2 * PIECE..3 * PIECE].copy_from_slice(&third.to_ne_bytes());
-    target[last..].copy_from_slice(&fourth.to_ne_bytes());
+    if let Some(target) = target.first_chunk_mut::<PIECES>() {
+        target[..PIECE].copy_from_slice(&pieces.0.to_ne_bytes());
+        target[PIECE..2 * PIECE].copy_from_slice(&pieces.1.to_ne_bytes());
+        target[2 * PIECE..].copy_from_slice(&pieces.2.to_ne_bytes());
+    }
+    target[len - PIECE..].copy_from_slice(&last.to_ne_bytes());
 }
 
-/// The first [`PIECE`] octets, in a register.
+/// Octets in registers. An array of pieces would be in memory.
 #[inline(always)]
-fn piece(octets: &[u8]) -> u128 {
-    octets.first_chunk().map_or(0, |piece| u128::from_ne_bytes(*piece))
+fn in_pieces(octets: &[u8; PIECES]) -> (u128, u128, u128) {
+    let (pieces, _) = octets.as_chunks();
+    (piece(&pieces[0]), piece(&pieces[1]), piece(&pieces[2]))
+}
+
+#[inline(always)]
+fn piece(octets: &[u8; PIECE]) -> u128 {
+    u128::from_ne_bytes(*octets)
 }

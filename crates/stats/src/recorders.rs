@@ -62,7 +62,13 @@ impl Recorders {
     /// # Panics
     /// As [`Recorders::record`].
     #[inline(always)]
-    pub fn record_answer(&mut self, rule: RuleId, total_rtt: u64, server_delay: u64, network_rtt: Option<u64>) {
+    pub fn record_answer(
+        &mut self,
+        rule: RuleId,
+        total_rtt: u64,
+        server_delay: u64,
+        network_rtt: Option<u64>,
+    ) {
         let by_metric = &mut self.by_rule[rule.index()];
         by_metric[Metric::TotalRtt.index()].record(total_rtt, 1);
         by_metric[Metric::ServerDelay.index()].record(server_delay, 1);

@@ -246,8 +246,15 @@ impl<'m> Engine<'m> {
     /// Finds out which flows the packets of `stage` most likely belong to, and asks for those.
     #[inline]
     pub(crate) fn find(&self, stage: &mut Stage) {
-        for selected in stage {
+        let mut missing = false;
+        for selected in &mut *stage {
             selected.likely = self.shard.prefetch_flow(selected.hash);
+            missing |= selected.likely.is_none();
+        }
+        if missing {
+            for selected in stage.iter_mut().filter(|selected| selected.likely.is_none()) {
+                selected.likely = self.shard.prefetch_flow_elsewhere(selected.hash);
+            }
         }
     }
 
