@@ -19,8 +19,11 @@ use crate::{BURST, Burst, Clock, Receive, Transmit};
 /// How often a port that takes nothing is asked again before the rest of a burst is dropped.
 const TRANSMIT_RETRIES: usize = 16;
 
-/// Flow entries that are looked at in each round.
+/// Flow entries that are looked at each time.
 const SWEEP_BUDGET: usize = 8;
+
+/// Busy rounds after which the worker sees to what is due beside packets. An idle one does so in each.
+const BUSY_ROUNDS: u32 = 4;
 
 /// Rounds without a packet after which an idle worker yields or sleeps.
 const PATIENCE: u32 = 100;
@@ -77,6 +80,8 @@ pub struct Worker<'m, R: Receive, T, C, P = Unprofiled> {
     telling: Telling,
     /// When recorders are exchanged next.
     next_exchange: Instant,
+    /// Rounds since it last saw to what is due beside packets.
+    busy_rounds: u32,
     profile: P,
 }
 
@@ -92,14 +97,23 @@ impl<'m, R: Receive, T, C: Clock> Worker<'m, R, T, C> {
         telling: Telling,
     ) -> Self {
         let next_exchange = clock.now().saturating_add(telling.interval);
-        Self { engine, ways, mailbox, clock, telling, next_exchange, profile: Unprofiled }
+        Self { engine, ways, mailbox, clock, telling, next_exchange, busy_rounds: 0, profile: Unprofiled }
     }
 
     /// The same worker, which also counts in [`stats::Counters::leg_ticks`] how long each leg of a burst's way takes.
     #[must_use]
     pub fn profiled(self) -> Worker<'m, R, T, C, Profiled> {
-        let Self { engine, ways, mailbox, clock, telling, next_exchange, profile: _ } = self;
-        Worker { engine, ways, mailbox, clock, telling, next_exchange, profile: Profiled::default() }
+        let Self { engine, ways, mailbox, clock, telling, next_exchange, busy_rounds, profile: _ } = self;
+        Worker {
+            engine,
+            ways,
+            mailbox,
+            clock,
+            telling,
+            next_exchange,
+            busy_rounds,
+            profile: Profiled::default(),
+        }
     }
 }
 
@@ -156,7 +170,12 @@ where
         }
         packets += self.take_over();
         packets += self.send_finished();
-        self.keep_house();
+        self.engine.counters().rounds.add(1);
+        self.busy_rounds += 1;
+        if packets == 0 || self.busy_rounds >= BUSY_ROUNDS {
+            self.busy_rounds = 0;
+            self.keep_house();
+        }
         packets
     }
 
@@ -164,7 +183,6 @@ where
     #[inline]
     fn keep_house(&mut self) {
         let now = self.clock.now();
-        self.engine.counters().rounds.add(1);
         self.engine.sweep(now, SWEEP_BUDGET, self.telling.flows.survey());
         self.telling.flows.tell_ended(&mut self.engine);
         self.telling.flows.answer_if_complete();
