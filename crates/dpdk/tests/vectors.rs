@@ -74,6 +74,7 @@ fn replay(eal: &Eal, pool: &Pool<'_>, name: &str, vector: &Vector, folder: &Path
         written.write_packet(&PcapPacket::new_owned(record.timestamp, length, frame))?;
     }
 
+    lab.worker.step(); // an idle round tells how many flows there are
     let mut collector = Collector::new(1);
     let recorded = listening.recorders;
     recorded.collect(|recorders| collector.fold(recorders));
