@@ -205,7 +205,7 @@ impl<'m> Engine<'m> {
         self.look_closely(place, sides, packet, ip, coming, stage)
     }
 
-    /// Looks at a packet that a glance is not enough for.
+    /// Looks at a packet that is tagged, or that a glance is not enough for.
     #[inline(never)]
     fn look_closely<P: Packet>(
         &self,
@@ -216,8 +216,9 @@ impl<'m> Engine<'m> {
         coming: &Coming,
         stage: &mut Stage,
     ) -> Result<(), Skip> {
-        let frame = packet.bytes();
-        let look = pdm::look(frame, packet.wire_len(), ip)?;
+        let (frame, wire_len) = (packet.bytes(), packet.wire_len());
+        // Behind tags a glance is enough for nearly all too.
+        let look = Look::glance(frame, wire_len, ip).map_or_else(|| pdm::look(frame, wire_len, ip), Ok)?;
         self.select(place, sides, frame, look, coming, stage)
     }
 
