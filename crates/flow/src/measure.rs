@@ -3,6 +3,8 @@
 
 use pdm::{Attos, ScaledTime};
 
+use crate::time::ATTOS_IN_A_NANO;
+
 /// How much faster or slower than ours a peer's clock may run, in parts per million.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockTolerance {
@@ -64,9 +66,6 @@ pub enum Answer {
     },
 }
 
-/// Attoseconds in a nanosecond.
-const NANO: u64 = 1_000_000_000;
-
 /// The largest scale by which all that [`part_short`] computes has 64 bits: the longest such delay is 9 s.
 const SHORT_SCALE: u8 = 47;
 
@@ -89,10 +88,10 @@ fn part_short(total: u64, delta: ScaledTime, tolerance: ClockTolerance) -> Answe
     if total.saturating_add(error) < server {
         return Answer::Nonsense;
     }
-    let (total_ns, server_ns) = (total / NANO, server / NANO);
+    let (total_ns, server_ns) = (total / ATTOS_IN_A_NANO, server / ATTOS_IN_A_NANO);
     match total.checked_sub(server) {
         Some(network) if network >= error * u64::from(CERTAINTY) => {
-            Answer::Measured { total_ns, server_ns, network_ns: network / NANO }
+            Answer::Measured { total_ns, server_ns, network_ns: network / ATTOS_IN_A_NANO }
         }
         _ => Answer::Uncertain { total_ns, server_ns },
     }

@@ -70,14 +70,14 @@ impl Span {
 pub struct TickRate(u64);
 
 /// Attoseconds in a nanosecond.
-const ATTOS_IN_A_NANO: u64 = 1_000_000_000;
+pub(crate) const ATTOS_IN_A_NANO: u64 = 1_000_000_000;
 
 /// Binary places of a [`TickRate`].
 const PLACES: u32 = 32;
 
 impl TickRate {
     /// A clock that ticks once a nanosecond.
-    pub const NANOSECONDS: Self = Self(1_000_000_000 << PLACES);
+    pub const NANOSECONDS: Self = Self(ATTOS_IN_A_NANO << PLACES);
 
     /// A clock whose tick is worth `attos` / 2^32 attoseconds.
     #[must_use]
@@ -108,7 +108,8 @@ impl TickRate {
     /// The ticks that make `time`, rounded down; the longest span when there are more.
     #[must_use]
     pub fn span_of(self, time: Duration) -> Span {
-        let attos = u128::from(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)) * 1_000_000_000;
+        let attos =
+            u128::from(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)) * u128::from(ATTOS_IN_A_NANO);
         let ticks = (attos << PLACES) / u128::from(self.0.max(1));
         Span(u64::try_from(ticks).unwrap_or(u64::MAX))
     }

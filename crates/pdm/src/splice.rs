@@ -101,12 +101,10 @@ const PIECES: usize = 3 * PIECE;
 fn move_front(front: &mut [u8], from: usize, to: usize) {
     let len = front.len() - PDM_ALONE;
     let source = &front[from..from + len];
-    let (Some(pieces), Some(last)) = (source.first_chunk(), source.last_chunk()) else {
+    let is_short = len <= PIECES + PIECE;
+    let (true, Some(pieces), Some(last)) = (is_short, source.first_chunk(), source.last_chunk()) else {
         return front.copy_within(from..from + len, to);
     };
-    if len > PIECES + PIECE {
-        return front.copy_within(from..from + len, to);
-    }
     let (pieces, last) = (in_pieces(pieces), piece(last));
     let target = &mut front[to..to + len];
     if let Some(target) = target.first_chunk_mut::<PIECES>() {
