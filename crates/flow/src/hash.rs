@@ -44,10 +44,14 @@ impl Hash {
         scale(self.0.wrapping_mul(SPREAD).rotate_left(32), count)
     }
 
-    /// The two buckets of `count` that may hold the key.
+    /// The two buckets of `count` that may hold the key: two different ones, if there are as many, lest keys whose bucket is
+    /// full find no room in a table that has some.
     #[inline]
     pub(crate) fn buckets(self, count: usize) -> [usize; 2] {
-        [scale(self.0, count), scale(self.0.rotate_left(32).wrapping_mul(SPREAD), count)]
+        let first = scale(self.0, count);
+        let others = count.saturating_sub(1);
+        let second = first + 1 + scale(self.0.rotate_left(32).wrapping_mul(SPREAD), others);
+        [first, if second < count { second } else { second - count }]
     }
 
     /// What a slot keeps of the hash.
@@ -75,6 +79,15 @@ mod tests {
         assert_eq!(scale(u64::MAX, 7), 6);
         assert_eq!(scale(u64::MAX / 2, 8), 3);
         assert_eq!(Hash(5).pick(0), 0);
+    }
+
+    #[test]
+    fn a_key_has_two_different_buckets_where_there_are_two() {
+        for (count, hash) in (2..9).flat_map(|count| (0..1000).map(move |hash| (count, Hash(SPREAD.wrapping_mul(hash))))) {
+            let [first, second] = hash.buckets(count);
+            assert!(first != second && first < count && second < count, "{first} and {second} of {count}");
+        }
+        assert_eq!(Hash(5).buckets(1), [0, 0]);
     }
 
     #[test]
