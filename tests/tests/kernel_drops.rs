@@ -73,11 +73,11 @@ fn arrived(namespace: &Namespace, interface: &str) -> Result<u64> {
     Ok(text_of(namespace.command("cat").arg(file))?.trim().parse()?)
 }
 
-/// The metrics when they tell of `count` frames, received or dropped.
+/// The metrics when they tell of `count` frames, received or dropped. In the first interval there are none yet.
 fn metrics_when_all_are_known(namespace: &Namespace, count: u64) -> Result<String> {
     let start = Instant::now();
     loop {
-        let metrics = namespace.within(|| get(METRICS, "/metrics"))?;
+        let metrics = namespace.within(|| get(METRICS, "/metrics")).unwrap_or_default();
         let packets = sum::<u64>(&metrics, "pdmline_packets_total", "");
         let dropped = sum::<u64>(&metrics, "pdmline_port_kernel_dropped_total", "");
         if packets + dropped == count {
