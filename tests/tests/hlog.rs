@@ -110,11 +110,11 @@ fn snapshot(uptime: Duration, scale: u64) -> Snapshot {
     let mut recorders = Recorders::new(2);
     let (lab, other, none) = (RuleId::new(0), RuleId::new(1), RuleId::new(2));
     for nanos in 1..=4000 {
-        recorders.record(lab, Metric::NetworkRtt, nanos * scale);
+        recorders.record(lab, Metric::NetworkRtt, (nanos * scale) as f64);
     }
-    recorders.record_times(other, Metric::ServerDelay, scale, 999);
-    recorders.record_times(other, Metric::ServerDelay, HOUR_NANOS, 1);
-    recorders.record_times(none, Metric::Residence, 300 * scale, 3_000_000_000);
+    recorders.record_times(other, Metric::ServerDelay, scale as f64, 999);
+    recorders.record_times(other, Metric::ServerDelay, HOUR_NANOS as f64, 1);
+    recorders.record_times(none, Metric::Residence, (300 * scale) as f64, 3_000_000_000);
     let mut interval = Collector::new(2);
     interval.fold(&recorders);
     Snapshot {

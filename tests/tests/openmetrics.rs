@@ -20,7 +20,7 @@ use stats::{
 const HOSTILE_RULE: &str = "a \"b\" \\n {c=\"d\"},# ü";
 
 /// Nanoseconds that are recorded for every rule and metric.
-const SAMPLES: [u64; 5] = [1, 1_000, 1_500_000, 20_000_000, 3_000_000_000_000];
+const SAMPLES: [f64; 5] = [1.0, 1e3, 1.5e6, 20e6, 3e12];
 
 /// Where the independent reader of OpenMetrics comes from.
 const PARSER_PACKAGE: &str = "prometheus_client==0.26.0";
@@ -42,7 +42,7 @@ fn snapshot() -> Result<Snapshot> {
             SAMPLES.into_iter().for_each(|nanos| recorders.record(rule, metric, nanos));
         }
     }
-    recorders.record(RuleId::new(2), Metric::Residence, 700);
+    recorders.record(RuleId::new(2), Metric::Residence, 700.0);
     let mut book = PrefixBook::new(48, [1, 2, 3, 4])?;
     for remote in ["2001:db8:a::1", "2001:db8:b::1"] {
         let slot = book.slot(remote.parse()?);

@@ -162,7 +162,7 @@ fn more_prefixes_than_there_is_room_for_cost_no_allocation() {
     let allocated = allocation_counter::measure(|| {
         for n in 0..2 * MAX_PREFIXES as u128 {
             let remote = Ipv6Addr::from_bits(n << 80);
-            recorders.record_remote(book.slot(remote), MILLISECOND, Some(MILLISECOND));
+            recorders.record_remote(book.slot(remote), 1e6, Some(1e6));
         }
         recorders.clear();
     });

@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::log::{Run, SendLog, Trail};
 use crate::loss::Seen;
-use crate::measure::Answer;
+use crate::measure::{Answer, RoundTrip};
 use crate::record::{self, Account, Beginning};
 use crate::{FlowRecord, Instant, Key, Progress, Span, TickRate};
 
@@ -51,7 +51,7 @@ pub(crate) struct Entry {
     last_receive: Instant,
     last_send: Instant,
     next_psn: Psn,
-    /// The first of the numbers before `next_psn` that left at `last_send`.
+    /// The first of the numbers before `next_psn` that left at `last_send` and may still be answered.
     run: Psn,
     psnlr: Psn,
     last_answered: Psn,
@@ -79,6 +79,25 @@ pub struct Departure {
     pub local_delay: Option<Span>,
     /// How many of the deltas would have been negative (0 to 2), and were sent as 0.
     pub clock_backwards: u8,
+}
+
+/// Why an answer does not tell how long it took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Untold {
+    /// The packet, or one after it, was answered before.
+    NotTheFirst,
+    NeverSent,
+    Forgotten,
+}
+
+impl From<Untold> for Answer {
+    fn from(untold: Untold) -> Self {
+        match untold {
+            Untold::NotTheFirst => Self::None,
+            Untold::NeverSent => Self::NeverSent,
+            Untold::Forgotten => Self::Forgotten,
+        }
+    }
 }
 
 impl Entry {
@@ -158,7 +177,6 @@ impl Entry {
     fn end_run(&mut self, log: Option<&mut SendLog<'_>>) {
         if let Some(log) = log
             && self.run != self.next_psn
-            && !(self.facts.has(ANSWERED) && self.last_answered.next() == self.next_psn)
         {
             let run = Run::of(self.last_send, self.run, self.next_psn.previous());
             log.put(&mut self.trail, run);
@@ -228,12 +246,21 @@ impl Entry {
         self.received_at(at);
     }
 
-    /// Notes what the option of a packet that arrived tells: `answer`, and what its number `psn` says.
+    /// Notes that a packet with number `psn` arrived, and what that says of those before it.
     #[inline(always)]
-    pub(crate) fn account(&mut self, psn: Psn, answer: &Answer) -> Progress {
+    pub(crate) fn progress(&mut self, psn: Psn) -> Progress {
         let progress = self.seen.note(psn);
-        self.account.told(progress, answer);
+        self.account.arrived();
+        if progress != Progress::IN_ORDER {
+            self.account.told_of_disorder(progress);
+        }
         progress
+    }
+
+    /// Notes how long a packet and its answer took.
+    #[inline(always)]
+    pub(crate) fn took(&mut self, round_trip: &RoundTrip) {
+        self.account.took(round_trip);
     }
 
     /// A packet arrives without the option. It moves the receive time until one with it came: PSNLR and the receive
@@ -254,26 +281,34 @@ impl Entry {
         self.facts.set(RECEIVED | RECEIVED_SINCE_SENT);
     }
 
-    /// Whether `psn` is newer than the last number that was answered.
-    pub(crate) fn is_first_answer(&self, psn: Psn) -> bool {
-        !self.facts.has(ANSWERED) || psn.step_from(self.last_answered) > 0
+    /// When packet `psn`, which is answered now, was sent, if this is its first answer and the time still known.
+    #[inline(always)]
+    pub(crate) fn sending_of(&mut self, psn: Psn, log: &mut SendLog<'_>) -> Result<Instant, Untold> {
+        if psn.ahead_of(self.run) >= self.next_psn.ahead_of(self.run) {
+            return self.sent_earlier(psn, log);
+        }
+        // Nobody asks for what was sent before it any more.
+        self.run = psn.next();
+        self.answered(psn);
+        Ok(self.last_send)
     }
 
-    /// Whether the flow sent a packet with number `psn`.
-    pub(crate) fn has_sent(&self, psn: Psn) -> bool {
-        u32::from(self.next_psn.previous().ahead_of(psn)) < self.sent
+    /// The same of a packet that is none of the newest run.
+    #[inline(never)]
+    fn sent_earlier(&mut self, psn: Psn, log: &mut SendLog<'_>) -> Result<Instant, Untold> {
+        if self.facts.has(ANSWERED) && psn.step_from(self.last_answered) <= 0 {
+            return Err(Untold::NotTheFirst);
+        }
+        if u32::from(self.next_psn.previous().ahead_of(psn)) >= self.sent {
+            return Err(Untold::NeverSent);
+        }
+        self.answered(psn);
+        log.take(&mut self.trail, psn, self.last_send).ok_or(Untold::Forgotten)
     }
 
-    /// Notes that `psn` was answered, and tells when it was sent, if that is still known.
-    #[inline]
-    pub(crate) fn answered(&mut self, psn: Psn, log: &mut SendLog<'_>) -> Option<Instant> {
+    fn answered(&mut self, psn: Psn) {
         self.last_answered = psn;
         self.facts.set(ANSWERED);
-        if psn.ahead_of(self.run) < self.next_psn.ahead_of(self.run) {
-            Some(self.last_send)
-        } else {
-            log.take(&mut self.trail, psn, self.last_send)
-        }
     }
 
     /// What the flow has been through until `now`.

@@ -4,17 +4,8 @@ use pdm::{PdmOption, Psn, ScaledTime};
 
 use crate::entry::Entry;
 use crate::log::SendLog;
-use crate::measure::{self, Answer, ClockTolerance};
+use crate::measure::{Answer, ClockTolerance, RoundTrip};
 use crate::{Departure, Instant, Progress, TickRate};
-
-/// What an arriving option tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Reception {
-    /// What it says about the path and the peer.
-    pub answer: Answer,
-    /// What its number says about the packets before it.
-    pub progress: Progress,
-}
 
 /// A flow in its shard.
 pub struct Flow<'s, 'm> {
@@ -50,48 +41,37 @@ impl Flow<'_, '_> {
         self.entry.arrive_plain(at);
     }
 
-    /// A packet arrives at `at` with `option`.
+    /// What the option of a packet that arrives at `at` says of the packet that it answers. Only the first answer tells: server
+    /// delay ends with the first packet sent back (RFC 8250, section 2.2).
     #[inline(always)]
-    pub fn arrive(&mut self, option: &PdmOption, at: Instant, rate: TickRate) -> Reception {
-        let reception = self.read(option, at, rate).unwrap_or_default();
-        self.entry.arrive(option.psntp, at);
-        reception
+    pub fn answer(&mut self, option: &PdmOption, at: Instant, rate: TickRate) -> Answer {
+        let Some(log) = self.log.as_deref_mut() else {
+            return Answer::None;
+        };
+        if option.psnlr == Psn::default() && option.delta_tlr == ScaledTime::ZERO {
+            // The peer has received nothing.
+            return Answer::None;
+        }
+        let sent = match self.entry.sending_of(option.psnlr, log) {
+            Ok(sent) => sent,
+            Err(untold) => return untold.into(),
+        };
+        let Some(total) = at.checked_since(sent) else {
+            return Answer::Nonsense;
+        };
+        let parted = RoundTrip::part(rate.nanos(total), option.delta_tlr, self.tolerance);
+        parted.map_or(Answer::Nonsense, |round_trip| {
+            self.entry.took(&round_trip);
+            Answer::Measured(round_trip)
+        })
     }
 
-    /// What `option`, which arrived at `at`, tells; `None` when it is not asked.
+    /// A packet arrives at `at` with number `psn`; [`Flow::answer`] was asked before. Tells what the number says of the packets
+    /// before it.
     #[inline(always)]
-    fn read(&mut self, option: &PdmOption, at: Instant, rate: TickRate) -> Option<Reception> {
-        let log = self.log.as_deref_mut()?;
-        let answer = answer(self.entry, log, option, at, rate, self.tolerance);
-        let progress = self.entry.account(option.psntp, &answer);
-        Some(Reception { answer, progress })
-    }
-}
-
-/// What `option` says of the packet that it answers. Only the first answer tells: server delay ends with the first
-/// packet sent back (RFC 8250, section 2.2).
-#[inline(always)]
-fn answer(
-    entry: &mut Entry,
-    log: &mut SendLog<'_>,
-    option: &PdmOption,
-    at: Instant,
-    rate: TickRate,
-    tolerance: ClockTolerance,
-) -> Answer {
-    let answered = option.psnlr;
-    let nothing_received = answered == Psn::default() && option.delta_tlr == ScaledTime::ZERO;
-    if nothing_received || !entry.is_first_answer(answered) {
-        return Answer::None;
-    }
-    if !entry.has_sent(answered) {
-        return Answer::NeverSent;
-    }
-    let Some(sent) = entry.answered(answered, log) else {
-        return Answer::Forgotten;
-    };
-    match at.checked_since(sent) {
-        Some(total) => measure::part(rate.attos(total), option.delta_tlr, tolerance),
-        None => Answer::Nonsense,
+    pub fn arrive(&mut self, psn: Psn, at: Instant) -> Progress {
+        let progress = if self.log.is_some() { self.entry.progress(psn) } else { Progress::IN_ORDER };
+        self.entry.arrive(psn, at);
+        progress
     }
 }

@@ -46,11 +46,13 @@ impl Hash {
 
     /// The two buckets of `count` that may hold the key: two different ones, if there are as many, lest keys whose bucket is
     /// full find no room in a table that has some.
+    ///
+    /// # Panics
+    /// If `count` is 0.
     #[inline]
     pub(crate) fn buckets(self, count: usize) -> [usize; 2] {
         let first = scale(self.0, count);
-        let others = count.saturating_sub(1);
-        let second = first + 1 + scale(self.0.rotate_left(32).wrapping_mul(SPREAD), others);
+        let second = first + 1 + scale(self.0.rotate_left(32).wrapping_mul(SPREAD), count - 1);
         [first, if second < count { second } else { second - count }]
     }
 
@@ -83,7 +85,9 @@ mod tests {
 
     #[test]
     fn a_key_has_two_different_buckets_where_there_are_two() {
-        for (count, hash) in (2..9).flat_map(|count| (0..1000).map(move |hash| (count, Hash(SPREAD.wrapping_mul(hash))))) {
+        for (count, hash) in
+            (2..9).flat_map(|count| (0..1000).map(move |hash| (count, Hash(SPREAD.wrapping_mul(hash)))))
+        {
             let [first, second] = hash.buckets(count);
             assert!(first != second && first < count && second < count, "{first} and {second} of {count}");
         }

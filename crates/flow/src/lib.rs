@@ -23,11 +23,11 @@ mod time;
 
 pub use entry::Departure;
 pub use error::Error;
-pub use flow::{Flow, Reception};
+pub use flow::Flow;
 pub use hash::{Hash, KeyHasher};
 pub use key::{Key, PairId, Side};
 pub use loss::Progress;
-pub use measure::{Answer, ClockTolerance};
+pub use measure::{Answer, ClockTolerance, RoundTrip};
 pub use record::{Delay, Ended, Ending, FlowRecord};
 pub use shard::{Census, FlowId, Full, PsnStart, Settings, Shard, WhenFull};
 pub use survey::{Survey, WorstBy};

@@ -58,9 +58,18 @@ impl Seen {
     /// Notes that `psn` arrived.
     #[inline(always)]
     pub(crate) fn note(&mut self, psn: Psn) -> Progress {
+        if psn == self.newest.next() && self.window != 0 {
+            // As nearly all do.
+            return self.forward(psn, 1);
+        }
+        self.note_disorder(psn)
+    }
+
+    #[inline(never)]
+    fn note_disorder(&mut self, psn: Psn) -> Progress {
         if self.window == 0 {
             self.start(psn);
-            return Progress::Forward { lost: 0 };
+            return Progress::IN_ORDER;
         }
         match psn.step_from(self.newest) {
             0 => Progress::Duplicate,
@@ -78,6 +87,7 @@ impl Seen {
         *self = Self { window: 1, newest: psn, since_first: 0 };
     }
 
+    #[inline(always)]
     fn forward(&mut self, psn: Psn, step: u16) -> Progress {
         self.window = self.window.checked_shl(step.into()).unwrap_or(0) | 1;
         self.newest = psn;

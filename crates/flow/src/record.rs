@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::measure::Answer;
+use crate::measure::RoundTrip;
 use crate::{Instant, Key, Progress, Span};
 
 /// What is known of one flow at one moment.
@@ -26,7 +26,7 @@ pub struct FlowRecord {
     pub server_delay: Option<Delay>,
 }
 
-/// A flow's delay, in steps of 64 ns up to 274 s; longer ones count as that.
+/// A flow's delay, right to 24 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delay {
     /// Smoothed: each sample moves it an eighth of the way. In nanoseconds.
@@ -64,31 +64,24 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// A packet without an option arrived.
-    #[inline]
+    /// A packet arrived.
+    #[inline(always)]
     pub(crate) fn arrived(&mut self) {
         self.received = self.received.saturating_add(1);
     }
 
-    /// A packet arrived whose option told this.
+    /// A packet and its answer took so long.
     #[inline(always)]
-    pub(crate) fn told(&mut self, progress: Progress, answer: &Answer) {
-        self.arrived();
-        if progress != Progress::IN_ORDER {
-            self.told_of_disorder(progress);
-        }
-        match answer {
-            Answer::Measured { server_ns, network_ns, .. } => {
-                self.network_rtt.note(*network_ns);
-                self.server_delay.note(*server_ns);
-            }
-            Answer::Uncertain { server_ns, .. } => self.server_delay.note(*server_ns),
-            Answer::None | Answer::NeverSent | Answer::Forgotten | Answer::Nonsense => {}
+    pub(crate) fn took(&mut self, round_trip: &RoundTrip) {
+        self.server_delay.note(round_trip.server_ns);
+        if let Some(network_ns) = round_trip.network_ns {
+            self.network_rtt.note(network_ns);
         }
     }
 
+    /// The number of a packet that arrived was not the one after the newest.
     #[cold]
-    fn told_of_disorder(&mut self, progress: Progress) {
+    pub(crate) fn told_of_disorder(&mut self, progress: Progress) {
         match progress {
             Progress::Forward { lost } => self.lost = self.lost.saturating_add(lost.into()),
             Progress::Reordered { taken_back: true } => self.lost = self.lost.saturating_sub(1),
@@ -97,39 +90,36 @@ impl Account {
     }
 }
 
-/// How a delay went, in steps of 2^[`STEP_BITS`] ns. All zero is no sample yet.
+/// How a delay went, in nanoseconds. All zero is no sample yet.
 #[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(crate) struct Course {
-    recent: u32,
-    longest: u32,
+    recent: f32,
+    longest: f32,
 }
 
-/// Steps of 64 ns: fine enough for a delay inside a machine, and 32 bits of them are minutes.
-const STEP_BITS: u32 = 6;
-
-/// How far a sample moves what is recent: an eighth of the way, rounded down.
-const SMOOTHING_BITS: u32 = 3;
-
-/// A step between two numbers of 32 bits, to be added modulo 2^32.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "modulo 2^32 nothing is lost")]
-const fn cut(step: i64) -> u32 {
-    step as u32
-}
+/// How far a sample moves what is recent.
+const SMOOTHING: f32 = 1.0 / 8.0;
 
 impl Course {
     #[inline(always)]
-    fn note(&mut self, delay_ns: u64) {
-        // At least one step: none is what tells that there was no sample.
-        let sample = u32::try_from((delay_ns >> STEP_BITS).clamp(1, u32::MAX.into())).unwrap_or(u32::MAX);
-        let step = (i64::from(sample) - i64::from(self.recent)) >> SMOOTHING_BITS;
-        self.recent = if self.longest == 0 { sample } else { self.recent.wrapping_add(cut(step)) };
-        self.longest = self.longest.max(sample);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "rounded to 24 bits; what f32 cannot hold becomes infinite"
+    )]
+    fn note(&mut self, delay_ns: f64) {
+        // Nothing at all is what tells that there was no sample; what is added is lost in all but that.
+        let sample = delay_ns as f32 + f32::MIN_POSITIVE;
+        let moved = (sample - self.recent).mul_add(SMOOTHING, self.recent);
+        self.recent = if self.longest == 0.0 { sample } else { moved };
+        // One instruction, where `f32::max` asks about NaN.
+        self.longest = if sample > self.longest { sample } else { self.longest };
     }
 
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative; saturates")]
     fn delay(self) -> Option<Delay> {
-        let nanos = |steps: u32| u64::from(steps) << STEP_BITS;
-        (self.longest > 0).then(|| Delay { recent_ns: nanos(self.recent), longest_ns: nanos(self.longest) })
+        let [recent_ns, longest_ns] = [self.recent, self.longest].map(|delay| delay.round() as u64);
+        (self.longest > 0.0).then_some(Delay { recent_ns, longest_ns })
     }
 }
 
@@ -181,7 +171,7 @@ pub(crate) fn record(
 mod tests {
     use super::*;
 
-    fn after(samples: &[u64]) -> Option<Delay> {
+    fn after(samples: &[f64]) -> Option<Delay> {
         let mut course = Course::default();
         samples.iter().for_each(|&sample| course.note(sample));
         course.delay()
@@ -190,16 +180,15 @@ mod tests {
     #[test]
     fn the_first_sample_is_taken_whole_and_each_other_moves_an_eighth() {
         assert_eq!(after(&[]), None);
-        assert_eq!(after(&[6_400]), Some(Delay { recent_ns: 6_400, longest_ns: 6_400 }));
-        assert_eq!(after(&[6_400, 12_800]), Some(Delay { recent_ns: 7_168, longest_ns: 12_800 }));
-        assert_eq!(after(&[12_800, 6_400]), Some(Delay { recent_ns: 11_968, longest_ns: 12_800 }));
+        assert_eq!(after(&[6_400.0]), Some(Delay { recent_ns: 6_400, longest_ns: 6_400 }));
+        assert_eq!(after(&[6_400.0, 12_800.0]), Some(Delay { recent_ns: 7_200, longest_ns: 12_800 }));
+        assert_eq!(after(&[12_800.0, 6_400.0]), Some(Delay { recent_ns: 12_000, longest_ns: 12_800 }));
     }
 
     #[test]
-    fn the_shortest_and_the_longest_have_bounds() {
-        assert_eq!(after(&[0]), Some(Delay { recent_ns: 64, longest_ns: 64 }));
-        let longest = u64::from(u32::MAX) << STEP_BITS;
-        assert_eq!(after(&[u64::MAX >> 1, 0]).unwrap().longest_ns, longest);
+    fn no_delay_is_a_sample_too() {
+        assert_eq!(after(&[0.0]), Some(Delay { recent_ns: 0, longest_ns: 0 }));
+        assert_eq!(after(&[0.0, 80.0, 0.0]).unwrap().longest_ns, 80);
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Span {
 pub struct TickRate(u64);
 
 /// Attoseconds in a nanosecond.
-pub(crate) const ATTOS_IN_A_NANO: u64 = 1_000_000_000;
+const ATTOS_IN_A_NANO: u64 = 1_000_000_000;
 
 /// Binary places of a [`TickRate`].
 const PLACES: u32 = 32;
@@ -97,12 +97,14 @@ impl TickRate {
         Attos::new((span.0 as u128 * self.0 as u128) >> PLACES)
     }
 
-    /// `span` in nanoseconds, cut to whole ones, and up to a billionth wrong: for what is only counted. Saturates.
+    /// `span` in nanoseconds, right to 52 bits: a microsecond in a month.
     #[must_use]
     #[inline]
-    pub fn nanos(self, span: Span) -> u64 {
-        let nanos_q32 = u128::from(self.0 / ATTOS_IN_A_NANO);
-        u64::try_from((u128::from(span.0) * nanos_q32) >> PLACES).unwrap_or(u64::MAX)
+    pub fn nanos(self, span: Span) -> f64 {
+        const NANOS_IN_A_UNIT: f64 = 1.0 / (ATTOS_IN_A_NANO as f64 * (1_u64 << PLACES) as f64);
+        // The processor turns numbers with a sign into such ones at once. Clocks start at 0, and end before they need this bit.
+        let ticks = (span.0 & !(1 << 63)).cast_signed();
+        ticks as f64 * (self.0 as f64 * NANOS_IN_A_UNIT)
     }
 
     /// The ticks that make `time`, rounded down; the longest span when there are more.

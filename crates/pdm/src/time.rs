@@ -34,28 +34,6 @@ impl Attos {
             Err(_) => u64::try_from((self.0 >> NANO_POWER) / u128::from(NANO_ODD_PART)).unwrap_or(u64::MAX),
         }
     }
-
-    /// The sum; saturates.
-    #[must_use]
-    pub const fn saturating_add(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
-    }
-
-    /// This time multiplied by `fraction` / 2^32; saturates.
-    #[must_use]
-    pub const fn saturating_mul_q32(self, fraction: u32) -> Self {
-        let (whole, rest) = (self.0 >> 32, self.0 & u32::MAX as u128);
-        Self(whole.saturating_mul(fraction as u128).saturating_add((rest * fraction as u128) >> 32))
-    }
-
-    /// The difference, or `None` when it would be negative.
-    #[must_use]
-    pub const fn checked_sub(self, other: Self) -> Option<Self> {
-        match self.0.checked_sub(other.0) {
-            Some(attos) => Some(Self(attos)),
-            None => None,
-        }
-    }
 }
 
 /// A time as the option carries it: `mantissa << scale` attoseconds. Any pair is a time, also one that is not
@@ -100,12 +78,29 @@ impl ScaledTime {
         Attos(shifted(self.mantissa as u128, self.scale))
     }
 
-    /// The first time above this one that the encoder could not have told from it: what truncation cut off is less
-    /// than this.
+    /// The time in nanoseconds, also one too large for [`Attos`]; right to 53 bits, of which the mantissa has 16.
     #[must_use]
-    pub const fn resolution(self) -> Attos {
-        Attos(shifted(1, self.scale))
+    #[inline]
+    pub fn nanos(self) -> f64 {
+        f64::from(self.mantissa) * self.resolution_nanos()
     }
+
+    /// How far away the first time above this one is that the encoder could have told from it, in nanoseconds: what truncation cut
+    /// off is less.
+    #[must_use]
+    #[inline]
+    pub fn resolution_nanos(self) -> f64 {
+        power_of_two(self.scale) * NANOS_IN_AN_ATTO
+    }
+}
+
+const NANOS_IN_AN_ATTO: f64 = 1e-9;
+
+/// 2^`exponent`, put together.
+#[inline]
+fn power_of_two(exponent: u8) -> f64 {
+    const BIAS: u64 = 1023;
+    f64::from_bits((BIAS + u64::from(exponent)) << (f64::MANTISSA_DIGITS - 1))
 }
 
 /// `value << scale`, saturating.
@@ -148,6 +143,17 @@ mod tests {
     }
 
     #[test]
+    fn nanoseconds_are_those_of_the_attoseconds() {
+        for (_, mantissa, scale) in KNOWN {
+            let time = ScaledTime { mantissa, scale };
+            let exact = time.decode().get() as f64 / 1e9;
+            assert!((time.nanos() - exact).abs() <= exact * f64::EPSILON, "{time:?}");
+        }
+        assert_eq!(ScaledTime { mantissa: 1, scale: 255 }.nanos(), 2_f64.powi(255) * 1e-9);
+        assert_eq!(ScaledTime { mantissa: 9, scale: 0 }.resolution_nanos(), 1e-9);
+    }
+
+    #[test]
     fn pairs_that_are_not_normalised_and_ones_too_large() {
         assert_eq!(ScaledTime { mantissa: 1, scale: 20 }.decode(), Attos::new(1 << 20));
         assert_eq!(ScaledTime { mantissa: 0, scale: 255 }.decode(), Attos::new(0));
@@ -162,12 +168,5 @@ mod tests {
         assert_eq!(Attos::new(3_600 * SECOND).nanos(), 3_600_000_000_000);
         assert_eq!(Attos::new(u128::from(u64::MAX) * 1_000_000_000).nanos(), u64::MAX);
         assert_eq!(Attos::MAX.nanos(), u64::MAX);
-    }
-
-    #[test]
-    fn a_fraction_of_a_time() {
-        assert_eq!(Attos::new(1 << 100).saturating_mul_q32(1 << 31), Attos::new(1 << 99));
-        assert_eq!(Attos::new(7).saturating_mul_q32(1 << 31), Attos::new(3));
-        assert_eq!(Attos::MAX.saturating_mul_q32(u32::MAX).nanos(), u64::MAX);
     }
 }

@@ -99,9 +99,9 @@ mod tests {
     fn a_summary_tells_what_was_recorded() {
         let mut recorders = Recorders::new(2);
         for nanos in 1..=100 {
-            recorders.record(RuleId::new(0), Metric::NetworkRtt, nanos);
+            recorders.record(RuleId::new(0), Metric::NetworkRtt, f64::from(nanos));
         }
-        recorders.record_times(RuleId::new(1), Metric::NetworkRtt, 100, 100);
+        recorders.record_times(RuleId::new(1), Metric::NetworkRtt, 100.0, 100);
         let (mut interval, mut total) = (Collector::new(2), Collector::new(2));
         interval.fold(&recorders);
         total.add(&interval);

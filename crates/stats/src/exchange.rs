@@ -70,7 +70,7 @@ mod tests {
         let mut recorders = Recorders::new(1);
         let (worker, core) = exchange(&recorders);
         for nanos in 1..=10 {
-            recorders.record(RuleId::default(), Metric::TotalRtt, nanos);
+            recorders.record(RuleId::default(), Metric::TotalRtt, f64::from(nanos));
             worker.swap(&mut recorders);
         }
         let mut collector = Collector::new(1);

@@ -91,8 +91,8 @@ mod tests {
     /// The first rule and what none selects have samples, the second has none.
     fn snapshot(uptime: Duration) -> Snapshot {
         let mut recorders = Recorders::new(2);
-        recorders.record(RuleId::new(0), Metric::NetworkRtt, 100);
-        recorders.record(RuleId::new(2), Metric::Residence, 200);
+        recorders.record(RuleId::new(0), Metric::NetworkRtt, 100.0);
+        recorders.record(RuleId::new(2), Metric::Residence, 200.0);
         let mut interval = Collector::new(2);
         interval.fold(&recorders);
         Snapshot {

@@ -89,8 +89,8 @@ mod tests {
 
     fn snapshot(uptime: Duration, counts: Counts) -> Snapshot {
         let mut recorders = Recorders::new(2);
-        recorders.record_times(RuleId::new(0), Metric::NetworkRtt, 100, 3);
-        recorders.record(RuleId::new(2), Metric::Residence, 7);
+        recorders.record_times(RuleId::new(0), Metric::NetworkRtt, 100.0, 3);
+        recorders.record(RuleId::new(2), Metric::Residence, 7.0);
         let mut interval = Collector::new(2);
         interval.fold(&recorders);
         Snapshot {

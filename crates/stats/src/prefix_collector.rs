@@ -75,7 +75,7 @@ mod tests {
     fn recorded(prefixes: impl Iterator<Item = usize>) -> Recorders {
         let mut book = PrefixBook::new(48, [1, 2, 3, 4]).unwrap();
         let mut recorders = Recorders::new(0).with_prefixes();
-        prefixes.for_each(|n| recorders.record_remote(book.slot(address(n)), 5, Some(100)));
+        prefixes.for_each(|n| recorders.record_remote(book.slot(address(n)), 5.0, Some(100.0)));
         recorders
     }
 

@@ -1,45 +1,50 @@
 //! One histogram that a worker records into.
 //!
-//! It has the layout of an HdrHistogram from 1 ns to 1 h, so that folding it into the real thing is adding up; recording
-//! is one increment, a quarter of what the crate's own takes.
+//! Its places are those of an HdrHistogram from 1 ns to 1 h, and finer ones where that one's are whole nanoseconds, so that folding
+//! it into the real thing is adding up. Recording is one increment, at the place that the number's own leading bits say.
 
 use hdrhistogram::Histogram;
 
 /// The longest delay that is told apart from longer ones: an hour, in nanoseconds. Those count as this.
 const LONGEST_NANOS: u64 = 3_600_000_000_000;
 
-const fn bits(nanos: u64) -> u32 {
-    u64::BITS - nanos.leading_zeros()
-}
-
-/// What there are few of: 18 KiB.
+/// What there are few of: 42 KiB.
 pub(crate) type RuleRecorder = Recorder<2, { places(2) }>;
 
-/// What there are many of: 2.5 KiB.
+/// What there are many of: 5 KiB.
 pub(crate) type PrefixRecorder = Recorder<1, { places(1) }>;
 
 /// A histogram of so many significant digits, and the places that those make. They lie in the recorder itself: a sample
 /// touches nothing on its way there.
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder<const DIGITS: u8, const PLACES: usize> {
-    counts: [u32; PLACES],
+    counts: [u64; PLACES],
 }
 
-/// Bits of a value that so many decimal digits need, for its place to be under 1 in 10^`digits` wide.
+/// Bits after its first that a number is told by, for its place to be under 1 in 10^`digits` wide.
 const fn kept_bits(digits: u8) -> u32 {
-    bits(2 * 10_u64.pow(digits as u32) - 1)
+    (2 * 10_u64.pow(digits as u32) - 1).ilog2()
 }
 
-/// Where `nanos` is counted: values of the same leading bits, `kept` of them, share a place.
-#[expect(clippy::cast_possible_truncation, reason = "the shift leaves as many bits as are kept")]
-const fn place(nanos: u64, kept: u32) -> usize {
-    let dropped = bits(nanos | 1 << (kept - 1)) - kept;
-    ((dropped as usize) << (kept - 1)) + (nanos >> dropped) as usize
+/// The bits of `nanos`, which is not negative, from its exponent down to the last of `kept` bits after the first.
+#[inline]
+const fn leading_bits(nanos: f64, kept: u32) -> u64 {
+    nanos.to_bits() >> (f64::MANTISSA_DIGITS - 1 - kept)
+}
+
+/// What all under a nanosecond is counted as.
+const SHORTEST_NANOS: f64 = 0.5;
+
+/// Where `nanos`, which is no less than [`SHORTEST_NANOS`], is counted.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "usize has 64 bits")]
+const fn place(nanos: f64, kept: u32) -> usize {
+    (leading_bits(nanos, kept) - leading_bits(SHORTEST_NANOS, kept)) as usize
 }
 
 /// How many places there are for values of so many digits.
 const fn places(digits: u8) -> usize {
-    place(LONGEST_NANOS, kept_bits(digits)) + 1
+    place(LONGEST_NANOS as f64, kept_bits(digits)) + 1
 }
 
 impl<const DIGITS: u8, const PLACES: usize> Recorder<DIGITS, PLACES> {
@@ -49,36 +54,42 @@ impl<const DIGITS: u8, const PLACES: usize> Recorder<DIGITS, PLACES> {
         Self { counts: [0; PLACES] }
     }
 
-    /// Where `nanos` is counted: in the last place if it is longer than the longest.
-    #[inline]
-    fn index(nanos: u64) -> usize {
-        place(nanos, Self::KEPT_BITS).min(PLACES - 1)
-    }
-
     /// The smallest value that is counted at `index`.
-    const fn value(index: usize) -> u64 {
-        let half = 1 << (Self::KEPT_BITS - 1);
-        if index < 2 * half {
-            return index as u64;
-        }
-        let dropped = index / half - 1;
-        ((index - dropped * half) as u64) << dropped
+    fn value(index: usize) -> f64 {
+        let leading_bits = leading_bits(SHORTEST_NANOS, Self::KEPT_BITS) + index as u64;
+        f64::from_bits(leading_bits << (f64::MANTISSA_DIGITS - 1 - Self::KEPT_BITS))
     }
 
+    /// Counts `nanos` `times` times: in the last place if it is longer than the longest.
     #[inline(always)]
-    pub(crate) fn record(&mut self, nanos: u64, times: u32) {
-        let count = &mut self.counts[Self::index(nanos)];
-        *count = count.saturating_add(times);
+    pub(crate) fn record(&mut self, nanos: f64, times: u64) {
+        // One instruction, where `f64::max` asks about NaN.
+        let nanos = if nanos > SHORTEST_NANOS { nanos } else { SHORTEST_NANOS };
+        // 2^64 samples take centuries.
+        match self.counts.get_mut(place(nanos, Self::KEPT_BITS)) {
+            Some(count) => *count += times,
+            None => self.record_longest(times),
+        }
+    }
+
+    #[cold]
+    fn record_longest(&mut self, times: u64) {
+        self.counts[PLACES - 1] += times;
     }
 
     pub(crate) fn clear(&mut self) {
         self.counts.fill(0);
     }
 
-    /// Smallest values and counts of the places that hold any.
-    pub(crate) fn recorded(&self) -> impl Iterator<Item = (u64, u32)> {
+    /// Smallest values, in whole nanoseconds, and counts of the places that hold any.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "cut to whole ones, at most an hour of them"
+    )]
+    pub(crate) fn recorded(&self) -> impl Iterator<Item = (u64, u64)> {
         let counted = self.counts.iter().enumerate().filter(|&(_, &count)| count > 0);
-        counted.map(|(index, &count)| (Self::value(index), count))
+        counted.map(|(index, &count)| (Self::value(index) as u64, count))
     }
 
     /// The real thing, of the same bounds and digits, without samples.
@@ -91,7 +102,7 @@ impl<const DIGITS: u8, const PLACES: usize> Recorder<DIGITS, PLACES> {
     pub(crate) fn fold_into(&self, histogram: &mut Histogram<u64>) {
         for (nanos, count) in self.recorded() {
             // Never above the longest, so that nothing is clamped here.
-            histogram.saturating_record_n(nanos, count.into());
+            histogram.saturating_record_n(nanos, count);
         }
     }
 }
@@ -101,12 +112,13 @@ mod tests {
     use super::*;
 
     fn every_place_is_found_again<const DIGITS: u8, const PLACES: usize>() {
-        let widest = 10_u64.pow(DIGITS.into());
+        let widest = 10_f64.powi(DIGITS.into());
         for place in 0..PLACES {
             let [smallest, next] = [place, place + 1].map(Recorder::<DIGITS, PLACES>::value);
-            assert_eq!(Recorder::<DIGITS, PLACES>::index(smallest), place);
-            let width = next - smallest;
-            assert!(width == 1 || width * widest <= smallest, "{place}");
+            let mut recorder = Recorder::<DIGITS, PLACES>::new();
+            recorder.record(smallest, 1);
+            assert_eq!(recorder.counts[place], 1);
+            assert!(next - smallest <= (smallest / widest).max(1.0), "{place}");
         }
     }
 
@@ -117,11 +129,12 @@ mod tests {
     }
 
     fn it_is_the_crates_own_layout<const DIGITS: u8, const PLACES: usize>() {
-        let mut theirs = Recorder::<DIGITS, PLACES>::empty_histogram();
-        for nanos in (1..3_000).chain([65_535, 65_536, 1_000_000, 123_456_789, LONGEST_NANOS]) {
-            let ours = Recorder::<DIGITS, PLACES>::value(Recorder::<DIGITS, PLACES>::index(nanos));
-            assert_eq!(theirs.lowest_equivalent(nanos), ours, "{nanos}");
-            theirs.record(nanos).unwrap();
+        let theirs = Recorder::<DIGITS, PLACES>::empty_histogram();
+        for nanos in (0..3_000).chain([65_535, 65_536, 1_000_000, 123_456_789, LONGEST_NANOS]) {
+            let mut ours = Recorder::<DIGITS, PLACES>::new();
+            ours.record(nanos as f64, 1);
+            let (smallest, _) = ours.recorded().next().unwrap();
+            assert_eq!(theirs.lowest_equivalent(smallest), theirs.lowest_equivalent(nanos), "{nanos}");
         }
     }
 
@@ -134,9 +147,12 @@ mod tests {
     #[test]
     fn what_is_longer_than_the_longest_counts_as_that() {
         let mut recorder = RuleRecorder::new();
-        recorder.record(u64::MAX, 1);
-        recorder.record(0, 3);
-        let longest = RuleRecorder::value(RuleRecorder::index(LONGEST_NANOS));
-        assert_eq!(recorder.recorded().collect::<Vec<_>>(), [(0, 3), (longest, 1)]);
+        recorder.record(1e30, 1);
+        recorder.record(f64::INFINITY, 1);
+        recorder.record(0.0, 3);
+        let longest = recorder.recorded().last().unwrap();
+        let theirs = RuleRecorder::empty_histogram();
+        assert_eq!(theirs.lowest_equivalent(longest.0), theirs.lowest_equivalent(LONGEST_NANOS));
+        assert_eq!((recorder.recorded().next(), longest.1), (Some((0, 3)), 2));
     }
 }

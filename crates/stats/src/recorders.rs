@@ -33,7 +33,7 @@ impl Recorders {
         Self { by_rule: vec![by_metric; rules + 1].into_boxed_slice(), by_slot: Box::default() }
     }
 
-    /// The same set with histograms for every [`Slot`]: 5 MiB.
+    /// The same set with histograms for every [`Slot`]: 11 MiB.
     #[must_use]
     pub fn with_prefixes(self) -> Self {
         Self { by_slot: vec![SlotRecorder::new(); Slot::COUNT].into_boxed_slice(), ..self }
@@ -44,7 +44,7 @@ impl Recorders {
     /// # Panics
     /// If the set was not made for so many rules.
     #[inline(always)]
-    pub fn record(&mut self, rule: RuleId, metric: Metric, nanos: u64) {
+    pub fn record(&mut self, rule: RuleId, metric: Metric, nanos: f64) {
         self.record_times(rule, metric, nanos, 1);
     }
 
@@ -53,7 +53,7 @@ impl Recorders {
     /// # Panics
     /// As [`Recorders::record`].
     #[inline(always)]
-    pub fn record_times(&mut self, rule: RuleId, metric: Metric, nanos: u64, times: u32) {
+    pub fn record_times(&mut self, rule: RuleId, metric: Metric, nanos: f64, times: u64) {
         self.by_rule[rule.index()][metric.index()].record(nanos, times);
     }
 
@@ -65,9 +65,9 @@ impl Recorders {
     pub fn record_answer(
         &mut self,
         rule: RuleId,
-        total_rtt: u64,
-        server_delay: u64,
-        network_rtt: Option<u64>,
+        total_rtt: f64,
+        server_delay: f64,
+        network_rtt: Option<f64>,
     ) {
         let by_metric = &mut self.by_rule[rule.index()];
         by_metric[Metric::TotalRtt.index()].record(total_rtt, 1);
@@ -82,7 +82,7 @@ impl Recorders {
     /// # Panics
     /// If the set was made without prefixes.
     #[inline]
-    pub fn record_remote(&mut self, slot: Slot, server_delay: u64, network_rtt: Option<u64>) {
+    pub fn record_remote(&mut self, slot: Slot, server_delay: f64, network_rtt: Option<f64>) {
         let recorder = &mut self.by_slot[slot.index];
         recorder.remote = Some(slot.remote);
         recorder.server_delay.record(server_delay, 1);
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn every_rule_has_its_own_histograms() {
         let mut recorders = Recorders::new(2);
-        recorders.record(RuleId::new(1), Metric::TotalRtt, 7);
+        recorders.record(RuleId::new(1), Metric::TotalRtt, 7.0);
         let recorded = |recorders: &Recorders, rule: usize| {
             recorders.by_rule()[rule][Metric::TotalRtt.index()].recorded().collect::<Vec<_>>()
         };
@@ -142,8 +142,8 @@ mod tests {
     fn a_slot_tells_whose_it_is_until_it_is_empty() {
         let mut recorders = Recorders::new(0).with_prefixes();
         assert_eq!(recorders.by_remote().count(), 0);
-        recorders.record_remote(Slot::OTHER, 5, None);
-        recorders.record_remote(Slot::OTHER, 5, Some(3));
+        recorders.record_remote(Slot::OTHER, 5.0, None);
+        recorders.record_remote(Slot::OTHER, 5.0, Some(3.0));
         let recorded = |recorders: &Recorders| {
             let of = |recorder: &PrefixRecorder| recorder.recorded().collect::<Vec<_>>();
             let by_remote = recorders.by_remote();
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(recorded(&recorders), [(Remote::Other, vec![(3, 1)], vec![(5, 2)])]);
         recorders.clear();
         assert_eq!(recorded(&recorders), []);
-        recorders.record_remote(Slot::OTHER, 6, None);
+        recorders.record_remote(Slot::OTHER, 6.0, None);
         assert_eq!(recorded(&recorders), [(Remote::Other, vec![], vec![(6, 1)])], "nothing old is left");
     }
 }

@@ -123,7 +123,7 @@ mod tests {
         let mut core = StatsCore::new(vec!["lab".into()]);
         core.listen(3, Arc::clone(&counters), intake);
 
-        recorders.record(RuleId::default(), Metric::TotalRtt, 100);
+        recorders.record(RuleId::default(), Metric::TotalRtt, 100.0);
         worker.swap(&mut recorders);
         counters.rounds.add(1);
         counters.packets.add(5);
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!((first.counts().packets, first.clock_error_ppb), (5, 7));
         assert_eq!(first.interval.summary(Metric::TotalRtt).unwrap().count, 1);
 
-        recorders.record_times(RuleId::default(), Metric::TotalRtt, 100, 2);
+        recorders.record_times(RuleId::default(), Metric::TotalRtt, 100.0, 2);
         core.take_in_last(&recorders);
         let second = core.end_interval(Duration::from_secs(2), Vec::new(), 7);
         assert!(!second.workers[0].alive, "it did not go round");
@@ -160,7 +160,7 @@ mod tests {
         /// Records an answer from each of `remotes`, and offers the set.
         fn answers(&mut self, remotes: &[&str]) {
             for remote in remotes {
-                self.recorders.record_remote(self.book.slot(remote.parse().unwrap()), 5, Some(7));
+                self.recorders.record_remote(self.book.slot(remote.parse().unwrap()), 5.0, Some(7.0));
             }
             self.exchange.swap(&mut self.recorders);
         }
@@ -177,7 +177,7 @@ mod tests {
         one.answers(&["2001:db8:a::2"]);
         other.answers(&["2001:db8:b::1", "2001:db8:c::1"]);
         core.take_in();
-        one.recorders.record_remote(one.book.slot("2001:db8:a::1".parse().unwrap()), 5, Some(7));
+        one.recorders.record_remote(one.book.slot("2001:db8:a::1".parse().unwrap()), 5.0, Some(7.0));
         core.take_in_last(&one.recorders);
         let snapshot = core.end_interval(Duration::from_secs(1), Vec::new(), 0);
         let prefixes = snapshot.prefixes.unwrap();

@@ -1,6 +1,6 @@
 //! From the wire to the hosts.
 
-use flow::{Answer, FlowId, Progress, Reception};
+use flow::{Answer, FlowId, Progress, RoundTrip};
 use pdm::{Look, PdmAt, PdmOption, Skip};
 
 use super::{Done, Engine, Moment, Selected};
@@ -58,10 +58,16 @@ impl Engine<'_> {
         let mut native = false;
         if let Ok(flow) = flow {
             let option = PdmOption::read(packet.bytes(), at);
+            match self.shard.flow(flow).answer(&option, moment.received, moment.rate) {
+                Answer::Measured(round_trip) => self.record(&round_trip, selected),
+                answer => self.note_failure(answer),
+            }
             let mut flow = self.shard.flow(flow);
             native = flow.is_native();
-            let reception = flow.arrive(&option, moment.received, moment.rate);
-            self.note(&reception, selected);
+            let progress = flow.arrive(option.psntp, moment.received);
+            if progress != Progress::IN_ORDER {
+                self.note_disorder(progress);
+            }
         }
         // Without room for the flow too: no host is surprised under overload.
         if selected.task.strips() && !native {
@@ -96,24 +102,14 @@ impl Engine<'_> {
         self.counters.stripped.add(1);
     }
 
-    /// Counts and records what an option told.
+    /// Counts an answer that did not tell how long it took.
     #[inline(always)]
-    fn note(&mut self, reception: &Reception, selected: &Selected) {
-        if reception.progress != Progress::IN_ORDER {
-            self.note_disorder(reception.progress);
-        }
-        match reception.answer {
-            Answer::Measured { total_ns, server_ns, network_ns } => {
-                self.record(selected, total_ns, server_ns, Some(network_ns));
-            }
-            Answer::None => {}
+    fn note_failure(&self, answer: Answer) {
+        match answer {
+            Answer::None | Answer::Measured(_) => {}
             Answer::NeverSent => self.counters.never_sent.add(1),
             Answer::Forgotten => self.counters.forgotten.add(1),
             Answer::Nonsense => self.counters.nonsense.add(1),
-            Answer::Uncertain { total_ns, server_ns } => {
-                self.counters.uncertain.add(1);
-                self.record(selected, total_ns, server_ns, None);
-            }
         }
     }
 
@@ -134,8 +130,12 @@ impl Engine<'_> {
 
     /// Records an answer: for its rule and, if that is wanted, for the prefix that it came from.
     #[inline(always)]
-    fn record(&mut self, selected: &Selected, total_ns: u64, server_ns: u64, network_ns: Option<u64>) {
+    fn record(&mut self, round_trip: &RoundTrip, selected: &Selected) {
+        let RoundTrip { total_ns, server_ns, network_ns } = *round_trip;
         self.recorders.record_answer(selected.rule(), total_ns, server_ns, network_ns);
+        if network_ns.is_none() {
+            self.counters.uncertain.add(1);
+        }
         if let Some(prefixes) = &mut self.prefixes {
             let slot = prefixes.slot(selected.key.remote());
             self.recorders.record_remote(slot, server_ns, network_ns);

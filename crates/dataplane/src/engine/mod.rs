@@ -333,17 +333,16 @@ impl<'m> Engine<'m> {
 
     /// Counts `nanos` as the time that each of the `packets` packets of the burst of `stage` was inside.
     #[inline]
-    pub(crate) fn record_residence(&mut self, stage: &Stage, packets: usize, nanos: u64) {
-        let mut record = |rule, packets| {
+    pub(crate) fn record_residence(&mut self, stage: &Stage, packets: usize, nanos: f64) {
+        let mut record = |rule, packets: usize| {
             if packets > 0 {
-                self.recorders.record_times(rule, Metric::Residence, nanos, packets);
+                self.recorders.record_times(rule, Metric::Residence, nanos, packets as u64);
             }
         };
         if self.no_rule == RuleId::default().next() {
             // There is one only.
-            let selected = u32::try_from(stage.len()).unwrap_or(u32::MAX);
-            record(RuleId::default(), selected);
-            return record(self.no_rule, u32::try_from(packets - stage.len()).unwrap_or(u32::MAX));
+            record(RuleId::default(), stage.len());
+            return record(self.no_rule, packets - stage.len());
         }
         // Neighbours mostly have the same rule.
         let (mut last, mut same, mut unselected) = (self.no_rule, 0, packets);
@@ -356,11 +355,11 @@ impl<'m> Engine<'m> {
             unselected -= 1;
         }
         record(last, same);
-        record(self.no_rule, u32::try_from(unselected).unwrap_or(u32::MAX));
+        record(self.no_rule, unselected);
     }
 
     /// Counts `nanos` as the time that a packet that `rule` selected was inside.
-    pub(crate) fn record_residence_of(&mut self, rule: RuleId, nanos: u64) {
+    pub(crate) fn record_residence_of(&mut self, rule: RuleId, nanos: f64) {
         if self.measuring {
             self.recorders.record(rule, Metric::Residence, nanos);
         }

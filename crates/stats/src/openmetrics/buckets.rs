@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_sample_on_a_bound_is_not_above_it() {
         let mut recorders = Recorders::new(0);
-        for nanos in [1, 1_000, 1_100, 1_000_000, 1_010_000, 60_000_000_000, 61_000_000_000] {
+        for nanos in [1.0, 1e3, 1.1e3, 1e6, 1.01e6, 60e9, 61e9] {
             recorders.record(RuleId::default(), Metric::Residence, nanos);
         }
         let mut collector = Collector::new(0);

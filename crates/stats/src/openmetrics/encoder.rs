@@ -191,8 +191,8 @@ mod tests {
     #[test]
     fn a_histogram_ends_with_everything() {
         let mut recorders = Recorders::new(0);
-        recorders.record_times(RuleId::default(), Metric::Residence, 100, 2);
-        recorders.record(RuleId::default(), Metric::Residence, 3_600_000_000_000);
+        recorders.record_times(RuleId::default(), Metric::Residence, 100.0, 2);
+        recorders.record(RuleId::default(), Metric::Residence, 3.6e12);
         let mut collector = Collector::new(0);
         collector.fold(&recorders);
         let histogram = collector.histogram(RuleId::default(), Metric::Residence).unwrap();

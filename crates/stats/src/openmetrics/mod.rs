@@ -210,10 +210,10 @@ mod tests {
         let mut book = PrefixBook::new(48, [1, 2, 3, 4]).unwrap();
         let mut recorders = Recorders::new(2).with_prefixes();
         for n in 1..=prefixes {
-            recorders.record_remote(book.slot([0x2001, 0xdb8, n, 0, 0, 0, 0, 1].into()), 2_000, None);
+            recorders.record_remote(book.slot([0x2001, 0xdb8, n, 0, 0, 0, 0, 1].into()), 2_000.0, None);
         }
-        recorders.record(RuleId::new(1), Metric::NetworkRtt, 3_000);
-        recorders.record_times(RuleId::new(2), Metric::Residence, 500, 5);
+        recorders.record(RuleId::new(1), Metric::NetworkRtt, 3_000.0);
+        recorders.record_times(RuleId::new(2), Metric::Residence, 500.0, 5);
         let mut total = Collector::new(2);
         total.fold(&recorders);
         let mut by_prefix = PrefixCollector::default();

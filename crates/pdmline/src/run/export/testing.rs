@@ -13,7 +13,7 @@ use crate::flow_object::tests::record;
 /// The end of an interval with one delay of 100 ns; a packet was received each millisecond since the start.
 pub(in crate::run) fn snapshot(uptime: Duration) -> Snapshot {
     let mut recorders = Recorders::new(1);
-    recorders.record(RuleId::new(0), Metric::NetworkRtt, 100);
+    recorders.record(RuleId::new(0), Metric::NetworkRtt, 100.0);
     let mut interval = Collector::new(1);
     interval.fold(&recorders);
     let packets = u64::try_from(uptime.as_millis()).unwrap();
