@@ -86,10 +86,10 @@ impl Engine<'_> {
     ) {
         let departure = self.shard.flow(flow).depart(moment.now, moment.rate);
         if departure.clock_backwards > 0 {
-            self.counters.clock_backwards.add(departure.clock_backwards.into());
+            self.notes.counters.clock_backwards.add(departure.clock_backwards.into());
         }
         if let Some(delay) = departure.local_delay.filter(|_| self.measuring) {
-            self.recorders.record(selected.rule(), Metric::LocalDelay, moment.rate.nanos(delay));
+            self.notes.recorders.record(selected.rule(), Metric::LocalDelay, moment.rate.nanos(delay));
         }
         place.apply(bytes, &departure.option);
     }

@@ -1,6 +1,6 @@
 //! From the wire to the hosts.
 
-use flow::{Answer, FlowId, Progress, RoundTrip};
+use flow::FlowId;
 use pdm::{Look, PdmAt, PdmOption, Skip};
 
 use super::{Done, Engine, Moment, Selected};
@@ -58,16 +58,10 @@ impl Engine<'_> {
         let mut native = false;
         if let Ok(flow) = flow {
             let option = PdmOption::read(packet.bytes(), at);
-            match self.shard.flow(flow).answer(&option, moment.received, moment.rate) {
-                Answer::Measured(round_trip) => self.record(&round_trip, selected),
-                answer => self.note_failure(answer),
-            }
             let mut flow = self.shard.flow(flow);
             native = flow.is_native();
-            let progress = flow.arrive(option.psntp, moment.received);
-            if progress != Progress::IN_ORDER {
-                self.note_disorder(progress);
-            }
+            self.notes.answer(flow.answer(&option, moment.received, moment.rate), selected);
+            self.notes.progress(flow.arrive(option.psntp, moment.received));
         }
         // Without room for the flow too: no host is surprised under overload.
         if selected.task.strips() && !native {
@@ -99,46 +93,6 @@ impl Engine<'_> {
     fn strip<P: Packet>(&self, packet: &mut P, look: &Look) {
         let octets = pdm::strip(packet.bytes_mut(), look);
         packet.shrink_front(octets);
-        self.counters.stripped.add(1);
-    }
-
-    /// Counts an answer that did not tell how long it took.
-    #[inline(always)]
-    fn note_failure(&self, answer: Answer) {
-        match answer {
-            Answer::None | Answer::Measured(_) => {}
-            Answer::NeverSent => self.counters.never_sent.add(1),
-            Answer::Forgotten => self.counters.forgotten.add(1),
-            Answer::Nonsense => self.counters.nonsense.add(1),
-        }
-    }
-
-    /// Counts what a number tells that is not the one after the newest.
-    #[cold]
-    fn note_disorder(&self, progress: Progress) {
-        let counters = &self.counters;
-        match progress {
-            Progress::Forward { lost } => counters.lost.add(lost.into()),
-            Progress::Duplicate => counters.duplicated.add(1),
-            Progress::Reordered { taken_back } => {
-                counters.reordered.add(1);
-                counters.taken_back.add(taken_back.into());
-            }
-            Progress::Restart => counters.restarts.add(1),
-        }
-    }
-
-    /// Records an answer: for its rule and, if that is wanted, for the prefix that it came from.
-    #[inline(always)]
-    fn record(&mut self, round_trip: &RoundTrip, selected: &Selected) {
-        let RoundTrip { total_ns, server_ns, network_ns } = *round_trip;
-        self.recorders.record_answer(selected.rule(), total_ns, server_ns, network_ns);
-        if network_ns.is_none() {
-            self.counters.uncertain.add(1);
-        }
-        if let Some(prefixes) = &mut self.prefixes {
-            let slot = prefixes.slot(selected.key.remote());
-            self.recorders.record_remote(slot, server_ns, network_ns);
-        }
+        self.notes.counters.stripped.add(1);
     }
 }

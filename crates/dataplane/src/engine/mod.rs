@@ -3,6 +3,7 @@
 
 mod egress;
 mod ingress;
+mod notes;
 mod stage;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use stats::{Counters, Drop, Metric, PrefixBook, Recorders, RuleId};
 use crate::rules::Rules;
 use crate::{Clock, Packet};
 
+use notes::Notes;
 pub(crate) use stage::{Selected, Stage};
 
 /// Where a burst comes from.
@@ -78,12 +80,7 @@ impl Tally {
 pub struct Engine<'m> {
     shard: Shard<'m>,
     rules: Rules,
-    counters: Arc<Counters>,
-    recorders: Recorders,
-    /// Remote prefixes, if delays are recorded by them too.
-    prefixes: Option<PrefixBook>,
-    /// The place after the last rule.
-    no_rule: RuleId,
+    notes: Notes,
     /// Whether delays and loss are measured.
     measuring: bool,
 }
@@ -92,15 +89,14 @@ impl<'m> Engine<'m> {
     /// An engine on `shard` that counts in `counters`, which nobody else writes.
     #[must_use]
     pub fn new(shard: Shard<'m>, rules: Rules, counters: Arc<Counters>) -> Self {
-        let recorders = Recorders::new(rules.count());
-        let no_rule = rules.after_last();
-        Self { shard, rules, counters, recorders, prefixes: None, no_rule, measuring: true }
+        let notes = Notes::new(&rules, counters);
+        Self { shard, rules, notes, measuring: true }
     }
 
     /// The same engine, which also records delays by the remote prefixes of `book`.
     #[must_use]
     pub fn with_prefixes(self, book: PrefixBook) -> Self {
-        Self { recorders: self.recorders.with_prefixes(), prefixes: Some(book), ..self }
+        Self { notes: self.notes.with_prefixes(book), ..self }
     }
 
     /// Measures delays and loss from now on, or no longer: options are then written, answered and stripped, and that is all.
@@ -120,18 +116,18 @@ impl<'m> Engine<'m> {
     /// What it counts.
     #[must_use]
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.notes.counters
     }
 
     /// What it recorded since it was last emptied.
     #[must_use]
     pub fn recorders(&self) -> &Recorders {
-        &self.recorders
+        &self.notes.recorders
     }
 
     /// As [`Engine::recorders`], to be emptied or swapped for another set.
     pub(crate) fn recorders_mut(&mut self) -> &mut Recorders {
-        &mut self.recorders
+        &mut self.notes.recorders
     }
 
     /// Does to `burst`, at most [`crate::BURST`] packets that arrived together at `received`, what the rules ask for.
@@ -163,7 +159,7 @@ impl<'m> Engine<'m> {
             Arrival::Port(Side::Wire) => self.look_from(&[Side::Wire], burst, coming, stage),
             Arrival::Capture => self.look_from(&[Side::Host, Side::Wire], burst, coming, stage),
         }
-        self.counters.packets.add(burst.len() as u64);
+        self.notes.counters.packets.add(burst.len() as u64);
         // A round of its own: so the processor works on several hashes at a time, each of which takes it long.
         for selected in stage {
             selected.hash = self.shard.hash(&selected.key);
@@ -179,10 +175,10 @@ impl<'m> Engine<'m> {
             match self.look_at(place, sides, packet, coming, stage) {
                 Ok(()) => {}
                 Err(Skip::NotSelected) => not_selected += 1,
-                Err(skip) => self.counters.skipped[skip.index()].add(1),
+                Err(skip) => self.notes.counters.skipped[skip.index()].add(1),
             }
         }
-        self.counters.skipped[Skip::NotSelected.index()].add(not_selected);
+        self.notes.counters.skipped[Skip::NotSelected.index()].add(not_selected);
     }
 
     /// Looks at a packet and asks the rules about it.
@@ -279,18 +275,18 @@ impl<'m> Engine<'m> {
         match arrival {
             Arrival::Port(Side::Host) => stage.iter().for_each(|selected| {
                 let done = self.egress(&mut burst[selected.place()], selected, pair, &moment);
-                tally.count(done, &self.counters);
+                tally.count(done, &self.notes.counters);
             }),
             Arrival::Port(Side::Wire) => stage.iter().for_each(|selected| {
                 let done = self.ingress(&mut burst[selected.place()], selected, &moment);
-                tally.count(done, &self.counters);
+                tally.count(done, &self.notes.counters);
             }),
             Arrival::Capture => stage.iter().for_each(|selected| {
                 let done = self.rewrite_from_either(&mut burst[selected.place()], selected, pair, &moment);
-                tally.count(done, &self.counters);
+                tally.count(done, &self.notes.counters);
             }),
         }
-        tally.add_to(&self.counters);
+        tally.add_to(&self.notes.counters);
     }
 
     /// Does so with a packet whose side only `selected` knows.
@@ -311,9 +307,9 @@ impl<'m> Engine<'m> {
     /// Counts a packet that another worker owns: one that was handed over, or one that found no room.
     pub(crate) fn count_handed_over(&self, handed_over: bool) {
         if handed_over {
-            self.counters.handed_over.add(1);
+            self.notes.counters.handed_over.add(1);
         } else {
-            self.counters.dropped[Drop::HandOverFull.index()].add(1);
+            self.notes.counters.dropped[Drop::HandOverFull.index()].add(1);
         }
     }
 
@@ -327,41 +323,21 @@ impl<'m> Engine<'m> {
     pub(crate) fn rules_of(&self, stage: &Stage, packets: usize) -> impl Iterator<Item = RuleId> {
         let mut selected = stage.iter().peekable();
         (0..packets).map(move |place| {
-            selected.next_if(|selected| selected.place() == place).map_or(self.no_rule, Selected::rule)
+            let selected = selected.next_if(|selected| selected.place() == place);
+            selected.map_or(self.notes.no_rule, Selected::rule)
         })
     }
 
     /// Counts `nanos` as the time that each of the `packets` packets of the burst of `stage` was inside.
     #[inline]
     pub(crate) fn record_residence(&mut self, stage: &Stage, packets: usize, nanos: f64) {
-        let mut record = |rule, packets: usize| {
-            if packets > 0 {
-                self.recorders.record_times(rule, Metric::Residence, nanos, packets as u64);
-            }
-        };
-        if self.no_rule == RuleId::default().next() {
-            // There is one only.
-            record(RuleId::default(), stage.len());
-            return record(self.no_rule, packets - stage.len());
-        }
-        // Neighbours mostly have the same rule.
-        let (mut last, mut same, mut unselected) = (self.no_rule, 0, packets);
-        for rule in stage.iter().map(Selected::rule) {
-            if rule != last {
-                record(last, same);
-                (last, same) = (rule, 0);
-            }
-            same += 1;
-            unselected -= 1;
-        }
-        record(last, same);
-        record(self.no_rule, unselected);
+        self.notes.residence(stage, packets, nanos);
     }
 
     /// Counts `nanos` as the time that a packet that `rule` selected was inside.
     pub(crate) fn record_residence_of(&mut self, rule: RuleId, nanos: f64) {
         if self.measuring {
-            self.recorders.record(rule, Metric::Residence, nanos);
+            self.notes.recorders.record(rule, Metric::Residence, nanos);
         }
     }
 
@@ -386,12 +362,12 @@ impl<'m> Engine<'m> {
     pub fn sweep(&mut self, now: Instant, budget: usize, survey: Option<&mut Survey>) {
         self.shard.sweep(now, budget, survey.filter(|_| self.measuring));
         let census = self.shard.census();
-        self.counters.flows_created.set(census.created);
-        self.counters.flows_expired.set(census.expired);
-        self.counters.flows_evicted.set(census.evicted);
-        self.counters.flows_refused.set(census.refused);
-        self.counters.flows_live.set(census.live);
-        self.counters.flows_unreported.set(census.unreported);
+        self.notes.counters.flows_created.set(census.created);
+        self.notes.counters.flows_expired.set(census.expired);
+        self.notes.counters.flows_evicted.set(census.evicted);
+        self.notes.counters.flows_refused.set(census.refused);
+        self.notes.counters.flows_live.set(census.live);
+        self.notes.counters.flows_unreported.set(census.unreported);
     }
 
     /// Takes at most `most` of the flows that have ended.

@@ -1,0 +1,105 @@
+//! What an engine notes: counters, and delays by rule and, if that is wanted, by remote prefix.
+
+use std::sync::Arc;
+
+use flow::{Answer, Progress, RoundTrip};
+use stats::{Counters, Metric, PrefixBook, Recorders, RuleId};
+
+use super::{Selected, Stage};
+use crate::rules::Rules;
+
+pub(super) struct Notes {
+    pub(super) counters: Arc<Counters>,
+    pub(super) recorders: Recorders,
+    /// Remote prefixes, if delays are recorded by them too.
+    prefixes: Option<PrefixBook>,
+    /// The place after the last rule.
+    pub(super) no_rule: RuleId,
+}
+
+impl Notes {
+    /// None yet, in `counters`, which nobody else writes.
+    pub(super) fn new(rules: &Rules, counters: Arc<Counters>) -> Self {
+        let recorders = Recorders::new(rules.count());
+        Self { counters, recorders, prefixes: None, no_rule: rules.after_last() }
+    }
+
+    /// The same, by the remote prefixes of `book` too.
+    pub(super) fn with_prefixes(self, book: PrefixBook) -> Self {
+        Self { recorders: self.recorders.with_prefixes(), prefixes: Some(book), ..self }
+    }
+
+    /// What an option tells of the packet that it answers.
+    #[inline(always)]
+    pub(super) fn answer(&mut self, answer: Answer, selected: &Selected) {
+        match answer {
+            Answer::Measured(round_trip) => self.round_trip(&round_trip, selected),
+            Answer::None => {}
+            Answer::NeverSent => self.counters.never_sent.add(1),
+            Answer::Forgotten => self.counters.forgotten.add(1),
+            Answer::Nonsense => self.counters.nonsense.add(1),
+        }
+    }
+
+    #[inline(always)]
+    fn round_trip(&mut self, round_trip: &RoundTrip, selected: &Selected) {
+        let RoundTrip { total_ns, server_ns, network_ns } = *round_trip;
+        self.recorders.record_answer(selected.rule(), total_ns, server_ns, network_ns);
+        if network_ns.is_none() {
+            self.counters.uncertain.add(1);
+        }
+        if let Some(prefixes) = &mut self.prefixes {
+            let slot = prefixes.slot(selected.key.remote());
+            self.recorders.record_remote(slot, server_ns, network_ns);
+        }
+    }
+
+    /// What a number tells of the packets before it.
+    #[inline(always)]
+    pub(super) fn progress(&self, progress: Progress) {
+        if progress != Progress::IN_ORDER {
+            self.disorder(progress);
+        }
+    }
+
+    #[cold]
+    fn disorder(&self, progress: Progress) {
+        let counters = &self.counters;
+        match progress {
+            Progress::Forward { lost } => counters.lost.add(lost.into()),
+            Progress::Duplicate => counters.duplicated.add(1),
+            Progress::Reordered { taken_back } => {
+                counters.reordered.add(1);
+                counters.taken_back.add(taken_back.into());
+            }
+            Progress::Restart => counters.restarts.add(1),
+        }
+    }
+
+    /// How long each of the `packets` packets of the burst of `stage` was inside.
+    #[inline]
+    pub(super) fn residence(&mut self, stage: &Stage, packets: usize, nanos: f64) {
+        let mut record = |rule, packets: usize| {
+            if packets > 0 {
+                self.recorders.record_times(rule, Metric::Residence, nanos, packets as u64);
+            }
+        };
+        if self.no_rule == RuleId::default().next() {
+            // There is one only.
+            record(RuleId::default(), stage.len());
+            return record(self.no_rule, packets - stage.len());
+        }
+        // Neighbours mostly have the same rule.
+        let (mut last, mut same, mut unselected) = (self.no_rule, 0, packets);
+        for rule in stage.iter().map(Selected::rule) {
+            if rule != last {
+                record(last, same);
+                (last, same) = (rule, 0);
+            }
+            same += 1;
+            unselected -= 1;
+        }
+        record(last, same);
+        record(self.no_rule, unselected);
+    }
+}
