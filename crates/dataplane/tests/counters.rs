@@ -146,6 +146,7 @@ fn answers(counts: &mut Counts) {
             process(&mut engine, Side::Host, clock, &frame(Side::Host, 3, None));
         }
         process(&mut engine, Side::Wire, clock, &frame(Side::Wire, 1, Some(option(4, 9))));
+        engine.sweep(clock.now(), 0, None);
         *counts += counters.now();
     });
 }

@@ -1,6 +1,6 @@
 //! One flow: its key and its PDM state, 128 octets.
 
-use pdm::{Psn, ScaledTime};
+use pdm::{PdmOption, Psn, ScaledTime};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::log::{Run, SendLog, Trail};
@@ -70,17 +70,6 @@ pub(crate) struct Entry {
 
 const _: () = assert!(size_of::<Entry>() == 128);
 
-/// What leaves with a packet, and what its leaving tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Departure {
-    /// The option's fields.
-    pub option: pdm::PdmOption,
-    /// How long the local host took to answer, when this is its first packet since one was received.
-    pub local_delay: Option<Span>,
-    /// How many of the deltas would have been negative (0 to 2), and were sent as 0.
-    pub clock_backwards: u8,
-}
-
 /// Why an answer does not tell how long it took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Untold {
@@ -146,30 +135,33 @@ impl Entry {
         self.facts.has(NATIVE)
     }
 
-    /// A packet leaves with an option of ours at `now`. The run of packets that it ends goes into `log`, if there is one.
+    /// How long the local host takes to answer when a packet leaves at `now`, if that is the first one since one was received.
+    #[inline(always)]
+    pub(crate) fn local_delay(&self, now: Instant) -> Option<Span> {
+        if self.facts.has(RECEIVED_SINCE_SENT) { now.checked_since(self.last_receive) } else { None }
+    }
+
+    /// A packet leaves at `now` with this option of ours. The run of packets that it ends goes into `log`, if there is one.
     #[inline(always)]
     pub(crate) fn depart(
         &mut self,
         now: Instant,
-        rate: TickRate,
+        scale: &mut Scale<'_>,
         log: Option<&mut SendLog<'_>>,
-    ) -> Departure {
+    ) -> PdmOption {
         if now != self.last_send {
             self.end_run(log);
         }
-        let (since_receive, since_send) = (self.since_receive(now), self.since_send(now));
-        let option = pdm::PdmOption {
+        let option = PdmOption {
             psntp: self.next_psn,
             psnlr: self.psnlr,
-            delta_tlr: since_receive.scaled(rate),
-            delta_tls: since_send.scaled(rate),
+            delta_tlr: self.since_receive(now, scale),
+            delta_tls: self.since_send(now, scale),
         };
-        let local_delay = since_receive.span().filter(|_| self.facts.has(RECEIVED_SINCE_SENT));
-        let clock_backwards = since_receive.backwards() + since_send.backwards();
         self.next_psn = self.next_psn.next();
         self.sent = self.sent.saturating_add(1);
         self.sent_at(now);
-        Departure { option, local_delay, clock_backwards }
+        option
     }
 
     /// Numbers from here on leave later than those before, which `log` remembers if they may still be answered.
@@ -186,16 +178,16 @@ impl Entry {
 
     /// DELTATLR: since the last packet was received.
     #[inline(always)]
-    fn since_receive(&self, now: Instant) -> Delta {
-        Delta::between(self.facts.has(RECEIVED), self.last_receive, now)
+    fn since_receive(&self, now: Instant, scale: &mut Scale<'_>) -> ScaledTime {
+        if self.facts.has(RECEIVED) { scale.delta(self.last_receive, now) } else { ScaledTime::ZERO }
     }
 
     /// DELTATLS: from the last sending to the last receipt; when nothing was received since, to now (RFC 8250,
     /// appendix C.2.1 and C.2.3).
     #[inline(always)]
-    fn since_send(&self, now: Instant) -> Delta {
+    fn since_send(&self, now: Instant, scale: &mut Scale<'_>) -> ScaledTime {
         let end = if self.facts.has(RECEIVED_SINCE_SENT) { self.last_receive } else { now };
-        Delta::between(self.facts.has(SENT), self.last_send, end)
+        if self.facts.has(SENT) { scale.delta(self.last_send, end) } else { ScaledTime::ZERO }
     }
 
     /// A packet leaves with number `psn`, given by the host itself. `log` is as in [`Entry::depart`].
@@ -318,39 +310,27 @@ impl Entry {
     }
 }
 
-/// A delta as it is sent.
-#[derive(Debug, Clone, Copy)]
-enum Delta {
-    /// There is nothing to count from.
-    None,
-    /// It would be negative, and is sent as nothing.
-    Backwards,
-    Span(Span),
+/// How deltas become what is sent.
+pub(crate) struct Scale<'s> {
+    /// What a tick is worth.
+    pub(crate) rate: TickRate,
+    /// How many would have been negative so far.
+    pub(crate) backwards: &'s mut u64,
 }
 
-impl Delta {
-    /// From `early`, if that `is_known`, to `late`.
+impl Scale<'_> {
+    /// From `early` to `late`; nothing if that is negative.
     #[inline(always)]
-    fn between(is_known: bool, early: Instant, late: Instant) -> Self {
+    fn delta(&mut self, early: Instant, late: Instant) -> ScaledTime {
         match late.checked_since(early) {
-            _ if !is_known => Self::None,
-            Some(span) => Self::Span(span),
-            None => Self::Backwards,
+            Some(span) => ScaledTime::encode(self.rate.attos(span)),
+            None => self.backwards(),
         }
     }
 
-    #[inline(always)]
-    fn scaled(self, rate: TickRate) -> ScaledTime {
-        self.span().map_or(ScaledTime::ZERO, |span| ScaledTime::encode(rate.attos(span)))
-    }
-
-    #[inline(always)]
-    const fn span(self) -> Option<Span> {
-        if let Self::Span(span) = self { Some(span) } else { None }
-    }
-
-    #[inline(always)]
-    const fn backwards(self) -> u8 {
-        matches!(self, Self::Backwards) as u8
+    #[cold]
+    fn backwards(&mut self) -> ScaledTime {
+        *self.backwards += 1;
+        ScaledTime::ZERO
     }
 }

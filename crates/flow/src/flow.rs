@@ -2,10 +2,10 @@
 
 use pdm::{PdmOption, Psn, ScaledTime};
 
-use crate::entry::Entry;
+use crate::entry::{Entry, Scale};
 use crate::log::SendLog;
 use crate::measure::{Answer, ClockTolerance, RoundTrip};
-use crate::{Departure, Instant, Progress, TickRate};
+use crate::{Instant, Progress, Span, TickRate};
 
 /// A flow in its shard.
 pub struct Flow<'s, 'm> {
@@ -13,6 +13,8 @@ pub struct Flow<'s, 'm> {
     /// Where send times are remembered; none, when options are not read either.
     pub(crate) log: Option<&'s mut SendLog<'m>>,
     pub(crate) tolerance: ClockTolerance,
+    /// How many deltas would have been negative so far.
+    pub(crate) backwards: &'s mut u64,
 }
 
 impl Flow<'_, '_> {
@@ -23,10 +25,18 @@ impl Flow<'_, '_> {
         self.entry.is_native()
     }
 
-    /// A packet leaves at `now` with an option of ours; `rate` is what the clock's tick is worth.
+    /// How long the local host takes to answer when a packet leaves at `now`, if that is the first one since one was received.
+    #[must_use]
     #[inline(always)]
-    pub fn depart(&mut self, now: Instant, rate: TickRate) -> Departure {
-        self.entry.depart(now, rate, self.log.as_deref_mut())
+    pub fn local_delay(&self, now: Instant) -> Option<Span> {
+        self.entry.local_delay(now)
+    }
+
+    /// A packet leaves at `now` with the option that this returns; `rate` is what the clock's tick is worth.
+    #[inline(always)]
+    pub fn depart(&mut self, now: Instant, rate: TickRate) -> PdmOption {
+        let mut scale = Scale { rate, backwards: self.backwards };
+        self.entry.depart(now, &mut scale, self.log.as_deref_mut())
     }
 
     /// A packet leaves at `now` with an option of the host's own, which makes the flow a native host's.

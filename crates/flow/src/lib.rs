@@ -21,7 +21,6 @@ mod survey;
 mod table;
 mod time;
 
-pub use entry::Departure;
 pub use error::Error;
 pub use flow::Flow;
 pub use hash::{Hash, KeyHasher};

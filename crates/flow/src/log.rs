@@ -48,8 +48,8 @@ pub(crate) struct Trail {
 
 /// The log of one shard.
 pub(crate) struct SendLog<'m> {
+    /// A power of two of them.
     runs: &'m mut [Run],
-    mask: u32,
     /// Where the last run is.
     last: Place,
 }
@@ -80,10 +80,8 @@ impl Run {
 
 impl<'m> SendLog<'m> {
     /// A log on a power of two of runs, at most 2^31.
-    #[expect(clippy::cast_possible_truncation, reason = "cut to places, of which there are 2^32")]
     pub(crate) fn new(runs: &'m mut [Run]) -> Self {
-        let mask = (runs.len() - 1) as u32;
-        Self { runs, mask, last: Place::NOWHERE }
+        Self { runs, last: Place::NOWHERE }
     }
 
     /// Puts `run` into the log, the newest of the flow with `trail`.
@@ -152,13 +150,15 @@ impl<'m> SendLog<'m> {
     /// the same place 2^32 runs later most likely is.
     #[inline]
     fn get(&mut self, place: Place, bound: Instant) -> Option<Run> {
-        let is_there = place != Place::NOWHERE && self.last.0.wrapping_sub(place.0) <= self.mask;
+        let behind = self.last.0.wrapping_sub(place.0) as usize;
+        let is_there = place != Place::NOWHERE && behind < self.runs.len();
         Some(*self.at(place)).filter(|run| is_there && run.at <= bound)
     }
 
     #[inline]
     fn at(&mut self, place: Place) -> &mut Run {
-        &mut self.runs[(place.0 & self.mask) as usize]
+        let mask = self.runs.len() - 1;
+        &mut self.runs[place.0 as usize & mask]
     }
 }
 

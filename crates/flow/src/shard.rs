@@ -92,7 +92,7 @@ pub struct FlowId(EntryIndex);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
-/// How many flows there are and were.
+/// How many flows there are and were, and what befell them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Census {
     /// Flows in the table.
@@ -107,6 +107,8 @@ pub struct Census {
     pub refused: u64,
     /// Flows that ended when there was no room to keep more of those.
     pub unreported: u64,
+    /// Deltas that would have been negative, and were sent as 0.
+    pub clock_backwards: u64,
 }
 
 /// One worker's flows and their send log.
@@ -296,7 +298,8 @@ impl<'m> Shard<'m> {
     #[inline(always)]
     pub fn flow(&mut self, flow: FlowId) -> Flow<'_, 'm> {
         let log = self.measuring.then_some(&mut self.log);
-        Flow { entry: self.table.entry_mut(flow.0), log, tolerance: self.settings.tolerance }
+        let (entry, tolerance) = (self.table.entry_mut(flow.0), self.settings.tolerance);
+        Flow { entry, log, tolerance, backwards: &mut self.census.clock_backwards }
     }
 
     /// Moves the clock hand on by at most `budget` entries: flows that were idle for too long end, and `survey` sees the

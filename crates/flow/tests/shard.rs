@@ -64,8 +64,8 @@ fn appendix_c_1_from_host_a() {
         let (key, hash) = (key(1), shard.hash(&key(1)));
         let flow = shard.create(hash, &key, at(0)).unwrap();
         let first = shard.flow(flow).depart(at(0), RATE);
-        assert_eq!(first.option, option(25, 0, 0));
-        assert_eq!((first.local_delay, first.clock_backwards), (None, 0));
+        assert_eq!(first, option(25, 0, 0));
+        assert_eq!(shard.flow(flow).local_delay(at(0)), None);
 
         let (answer, progress) = receive(&mut shard, flow, option(12, 25, 4 * SECOND), 12 * SECOND);
         assert_eq!(progress, Progress::Forward { lost: 0 });
@@ -76,10 +76,11 @@ fn appendix_c_1_from_host_a() {
         assert_eq!(total_ns, 12e9);
         assert_eq!((microseconds(server_ns), network_ns.map(microseconds)), (3_999_971.0, Some(8_000_029.0)));
 
+        assert_eq!(shard.flow(flow).local_delay(at(12 * SECOND)), Some(Span::default()));
         let second = shard.flow(flow).depart(at(12 * SECOND), RATE);
         let twelve = ScaledTime { mantissa: 0xa688, scale: 48 };
-        assert_eq!(second.option, PdmOption { delta_tls: twelve, ..option(26, 12, 0) });
-        assert_eq!(second.local_delay, Some(Span::default()));
+        assert_eq!(second, PdmOption { delta_tls: twelve, ..option(26, 12, 0) });
+        assert_eq!(shard.flow(flow).local_delay(at(13 * SECOND)), None);
         assert_eq!(shard.find(hash, &key, at(12 * SECOND)), Some(flow));
     });
 }
@@ -202,7 +203,7 @@ fn too_little_memory_says_how_much_is_needed() {
 /// were lost, and that the server took a second.
 fn talk(shard: &mut Shard<'_>, port: u16, sent: u64, answered: u64) {
     let flow = shard.create(shard.hash(&key(port)), &key(port), at(sent)).unwrap();
-    let psn = shard.flow(flow).depart(at(sent), RATE).option.psntp;
+    let psn = shard.flow(flow).depart(at(sent), RATE).psntp;
     receive(shard, flow, option(5, 0, 0), sent);
     receive(shard, flow, option(9, psn.get(), SECOND), answered);
     shard.flow(flow).arrive_plain(at(answered));
@@ -297,7 +298,7 @@ fn who_does_not_measure_still_answers() {
         shard.flow(flow).depart(at(0), RATE);
         let told = receive(&mut shard, flow, option(9, 100, 5), 1000);
         assert_eq!(told, (Answer::None, Progress::IN_ORDER));
-        assert_eq!(shard.flow(flow).depart(at(1000), RATE).option.psnlr, Psn::new(9));
+        assert_eq!(shard.flow(flow).depart(at(1000), RATE).psnlr, Psn::new(9));
     });
 }
 
@@ -309,7 +310,7 @@ fn random_starts_differ_and_follow_their_seed() {
         with_shard(16, settings, |mut shard| {
             for port in 0..16 {
                 let flow = shard.create(shard.hash(&key(port)), &key(port), at(0)).unwrap();
-                first.push(shard.flow(flow).depart(at(0), RATE).option.psntp.get());
+                first.push(shard.flow(flow).depart(at(0), RATE).psntp.get());
             }
         });
         first
@@ -376,7 +377,7 @@ impl SideBySide<'_> {
             }
             Operation::Survey => {}
             Operation::Send(port) => self.with_flow(port, |shard, flow, model, now| {
-                assert_eq!(shard.flow(flow).depart(at(now), RATE).option.psntp, Psn::new(model.sent));
+                assert_eq!(shard.flow(flow).depart(at(now), RATE).psntp, Psn::new(model.sent));
                 model.sent += 1;
             }),
             Operation::Receive(port) => self.with_flow(port, |shard, flow, model, now| {

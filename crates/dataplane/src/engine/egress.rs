@@ -2,7 +2,6 @@
 
 use flow::FlowId;
 use pdm::{Insertion, PdmAt, PdmOption, Skip};
-use stats::Metric;
 
 use super::{Done, Engine, Moment, Pair, Selected};
 use crate::Packet;
@@ -84,14 +83,13 @@ impl Engine<'_> {
         selected: &Selected,
         moment: &Moment,
     ) {
-        let departure = self.shard.flow(flow).depart(moment.now, moment.rate);
-        if departure.clock_backwards > 0 {
-            self.notes.counters.clock_backwards.add(departure.clock_backwards.into());
+        let mut flow = self.shard.flow(flow);
+        if self.measuring
+            && let Some(delay) = flow.local_delay(moment.now)
+        {
+            self.notes.local_delay(selected, moment.rate.nanos(delay));
         }
-        if let Some(delay) = departure.local_delay.filter(|_| self.measuring) {
-            self.notes.recorders.record(selected.rule(), Metric::LocalDelay, moment.rate.nanos(delay));
-        }
-        place.apply(bytes, &departure.option);
+        place.apply(bytes, &flow.depart(moment.now, moment.rate));
     }
 
     /// Reads the option of a host that speaks PDM itself.

@@ -357,8 +357,8 @@ impl<'m> Engine<'m> {
         self.shard.create(selected.hash, &selected.key, now).map_err(|_| Skip::TableFull)
     }
 
-    /// Looks at no more than `budget` entries of the table: idle flows end, and `survey` sees the others. Publishes how
-    /// many there are.
+    /// Looks at no more than `budget` entries of the table: idle flows end, and `survey` sees the others. Publishes the
+    /// table's own counters.
     pub fn sweep(&mut self, now: Instant, budget: usize, survey: Option<&mut Survey>) {
         self.shard.sweep(now, budget, survey.filter(|_| self.measuring));
         let census = self.shard.census();
@@ -368,6 +368,7 @@ impl<'m> Engine<'m> {
         self.notes.counters.flows_refused.set(census.refused);
         self.notes.counters.flows_live.set(census.live);
         self.notes.counters.flows_unreported.set(census.unreported);
+        self.notes.counters.clock_backwards.set(census.clock_backwards);
     }
 
     /// Takes at most `most` of the flows that have ended.

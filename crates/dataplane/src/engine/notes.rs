@@ -54,6 +54,12 @@ impl Notes {
         }
     }
 
+    /// How long the local host took to answer.
+    #[inline(always)]
+    pub(super) fn local_delay(&mut self, selected: &Selected, nanos: f64) {
+        self.recorders.record(selected.rule(), Metric::LocalDelay, nanos);
+    }
+
     /// What a number tells of the packets before it.
     #[inline(always)]
     pub(super) fn progress(&self, progress: Progress) {
