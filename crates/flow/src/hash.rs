@@ -44,6 +44,12 @@ impl Hash {
         scale(self.0.wrapping_mul(SPREAD).rotate_left(32), count)
     }
 
+    /// The first of the two buckets of `count` that may hold the key.
+    #[inline]
+    pub(crate) fn first_bucket(self, count: usize) -> usize {
+        scale(self.0, count)
+    }
+
     /// The two buckets of `count` that may hold the key: two different ones, if there are as many, lest keys whose bucket is
     /// full find no room in a table that has some.
     ///
@@ -51,7 +57,7 @@ impl Hash {
     /// If `count` is 0.
     #[inline]
     pub(crate) fn buckets(self, count: usize) -> [usize; 2] {
-        let first = scale(self.0, count);
+        let first = self.first_bucket(count);
         let second = first + 1 + scale(self.0.rotate_left(32).wrapping_mul(SPREAD), count - 1);
         [first, if second < count { second } else { second - count }]
     }

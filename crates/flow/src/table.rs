@@ -110,8 +110,7 @@ impl<'m> Table<'m> {
     /// Asks for the first bucket of a key.
     #[inline]
     pub(crate) fn prefetch_bucket(&self, hash: Hash) {
-        let [first, _] = hash.buckets(self.buckets.len());
-        prefetch(&self.buckets[first]);
+        prefetch(&self.buckets[hash.first_bucket(self.buckets.len())]);
     }
 
     /// The entries whose tag is that of `hash`, in both buckets.
@@ -127,12 +126,17 @@ impl<'m> Table<'m> {
     /// none it asks for the second bucket.
     #[inline]
     pub(crate) fn prefetch_entry(&self, hash: Hash) -> Option<EntryIndex> {
-        let [first, second] = hash.buckets(self.buckets.len());
-        let candidate = self.prefetch_entry_of(first, hash);
+        let candidate = self.prefetch_entry_of(hash.first_bucket(self.buckets.len()), hash);
         if candidate.is_none() {
-            prefetch(&self.buckets[second]);
+            self.prefetch_second_bucket(hash);
         }
         candidate
+    }
+
+    #[cold]
+    fn prefetch_second_bucket(&self, hash: Hash) {
+        let [_, second] = hash.buckets(self.buckets.len());
+        prefetch(&self.buckets[second]);
     }
 
     /// As [`Table::prefetch_entry`], in the second bucket.

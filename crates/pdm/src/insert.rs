@@ -2,11 +2,11 @@
 
 use std::mem;
 
-use crate::look::{FIXED_HEADER, Headers, Look, NEXT_HEADER, Shape, protocol};
+use crate::look::{FIXED_HEADER, Headers, Look, Shape, protocol};
 use crate::option::{OPTION_OCTETS, PDM_ALONE};
-use crate::splice::{Splice, grow_plain};
+use crate::splice::Splice;
 use crate::tlv::{self, FIRST_OPTION};
-use crate::{PdmOption, Skip};
+use crate::{PdmOption, Skip, alone};
 
 /// How far a packet may grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,21 +35,12 @@ pub struct Insertion {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// A header of its own, and the only one.
-    Only(Only),
+    /// A header of its own, and the only one, in a packet of which this tells.
+    Only(Look),
     /// A header of its own after others.
     Last(Last),
     /// Another option's header.
     Merged(Merge),
-}
-
-/// What is known of a packet without extension headers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Only {
-    /// Octets after the fixed header, before.
-    payload_len: u16,
-    /// What the new header names.
-    upper: u8,
 }
 
 /// How the headers before a new one go on.
@@ -85,7 +76,7 @@ impl Insertion {
     pub fn plan(frame: &[u8], look: &Look, limits: &Limits) -> Result<Self, Skip> {
         let ip = look.ip();
         let place = match look.shape() {
-            Shape::Plain => Place::Only(Only { payload_len: look.payload_len(), upper: look.protocol }),
+            Shape::Plain => Place::Only(*look),
             Shape::Alone => Place::merged(frame, ip + FIXED_HEADER, ip + FIXED_HEADER + PDM_ALONE),
             Shape::Other => Place::after(frame, &look.headers(frame)?),
         };
@@ -122,11 +113,7 @@ impl Insertion {
     #[inline(always)]
     pub fn apply(&self, buffer: &mut [u8], option: &PdmOption) {
         match &self.place {
-            Place::Only(Only { payload_len, upper }) => {
-                let packet = grow_plain(buffer, self.ip, *payload_len);
-                packet[NEXT_HEADER] = protocol::DESTINATION_OPTIONS;
-                packet[FIXED_HEADER..].copy_from_slice(&option.emit_alone(*upper));
-            }
+            Place::Only(look) => alone::insert(buffer, look, option),
             Place::Last(last) => {
                 let packet = self.place.splice(self.ip).apply(buffer, self.ip);
                 let next = mem::replace(&mut packet[last.named_at], protocol::DESTINATION_OPTIONS);

@@ -4,11 +4,12 @@
 //! the place where the option is or belongs, insertion, merging and stripping, and the reasons to leave a packet alone.
 //! It knows no flows, no clock, no rules and no buffers but slices; it allocates nothing and panics on no input.
 //!
-//! A packet's way: [`ethernet::network_offset`], [`look`], then [`Insertion::plan`] and [`Insertion::apply`], or
-//! [`PdmOption::read`] and [`strip`].
+//! A packet's way: [`ethernet::network_offset`], [`look`], then [`Insertion::plan`] and [`Insertion::apply`] (where
+//! [`alone::suits`] says so, [`alone::insert`] does the same sooner), or [`PdmOption::read`] and [`strip`].
 
 #![forbid(unsafe_code)]
 
+pub mod alone;
 pub mod ethernet;
 mod insert;
 mod look;

@@ -1,9 +1,9 @@
 //! From the hosts to the wire.
 
 use flow::FlowId;
-use pdm::{Insertion, PdmAt, PdmOption, Skip};
+use pdm::{Insertion, PdmAt, PdmOption, Skip, alone};
 
-use super::{Done, Engine, Moment, Pair, Selected};
+use super::{Done, Engine, Moment, Pair, Selected, Tally};
 use crate::Packet;
 
 impl Engine<'_> {
@@ -15,18 +15,24 @@ impl Engine<'_> {
         selected: &Selected,
         pair: &Pair,
         moment: &Moment,
-    ) -> Result<Done, Skip> {
-        match self.likely_flow(selected, moment.now) {
-            flow @ Some(_) if selected.look.is_plain() && selected.task.inserts() => {
-                self.insert_into(packet, selected, flow, pair, moment)
-            }
-            _ => self.egress_closely(packet, selected, pair, moment),
+        tally: &mut Tally,
+    ) {
+        if selected.task.inserts()
+            && alone::suits(&selected.look, &pair.limits)
+            && let Some(flow) = self.likely_flow(selected, moment.now)
+            && !self.shard.flow(flow).is_native()
+            && let Ok(bytes) = packet.grow_front(alone::LEN)
+        {
+            alone::insert(bytes, &selected.look, &self.depart(flow, selected, moment));
+            tally.inserted += 1;
+        } else {
+            tally.count(self.egress_closely(packet, selected, pair, moment), &self.notes.counters);
         }
     }
 
-    /// Does so with a packet that is not like nearly all.
+    /// Does so with a packet, whatever it is like.
     #[inline(never)]
-    fn egress_closely<P: Packet>(
+    pub(super) fn egress_closely<P: Packet>(
         &mut self,
         packet: &mut P,
         selected: &Selected,
@@ -52,7 +58,6 @@ impl Engine<'_> {
     }
 
     /// Inserts the option into a packet of `flow`, or of a new flow, for which there is room.
-    #[inline(always)]
     fn insert_into<P: Packet>(
         &mut self,
         packet: &mut P,
@@ -68,28 +73,21 @@ impl Engine<'_> {
         let bytes = packet.grow_front(place.growth()).map_err(|_| Skip::NoHeadroom)?;
         // Only a packet that has grown makes a flow.
         let flow = flow.map_or_else(|| self.create(selected, moment.now), Ok)?;
-        self.insert(bytes, &place, flow, selected, moment);
+        place.apply(bytes, &self.depart(flow, selected, moment));
         packet.shrink_front(place.shrinkage());
         Ok(Done::Inserted)
     }
 
-    /// Writes the option of a packet that leaves on `flow` into its place in `bytes`, which have grown.
+    /// The option of a packet that leaves on `flow`.
     #[inline(always)]
-    fn insert(
-        &mut self,
-        bytes: &mut [u8],
-        place: &Insertion,
-        flow: FlowId,
-        selected: &Selected,
-        moment: &Moment,
-    ) {
+    fn depart(&mut self, flow: FlowId, selected: &Selected, moment: &Moment) -> PdmOption {
         let mut flow = self.shard.flow(flow);
         if self.measuring
             && let Some(delay) = flow.local_delay(moment.now)
         {
             self.notes.local_delay(selected, moment.rate.nanos(delay));
         }
-        place.apply(bytes, &flow.depart(moment.now, moment.rate));
+        flow.depart(moment.now, moment.rate)
     }
 
     /// Reads the option of a host that speaks PDM itself.

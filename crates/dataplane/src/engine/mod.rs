@@ -274,8 +274,7 @@ impl<'m> Engine<'m> {
         // As in `look`.
         match arrival {
             Arrival::Port(Side::Host) => stage.iter().for_each(|selected| {
-                let done = self.egress(&mut burst[selected.place()], selected, pair, &moment);
-                tally.count(done, &self.notes.counters);
+                self.egress(&mut burst[selected.place()], selected, pair, &moment, &mut tally);
             }),
             Arrival::Port(Side::Wire) => stage.iter().for_each(|selected| {
                 let done = self.ingress(&mut burst[selected.place()], selected, &moment);
@@ -299,7 +298,7 @@ impl<'m> Engine<'m> {
         moment: &Moment,
     ) -> Result<Done, Skip> {
         match selected.side {
-            Side::Host => self.egress(packet, selected, pair, moment),
+            Side::Host => self.egress_closely(packet, selected, pair, moment),
             Side::Wire => self.ingress(packet, selected, moment),
         }
     }
