@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use dataplane::{BURST, Packet};
 use flow::{Instant, Key, Shard};
-use pdm::{Insertion, Limits, Look, PdmOption};
+use pdm::{Limits, Look, PdmOption, alone};
 
 use crate::IP;
 
@@ -12,9 +12,10 @@ use crate::IP;
 pub fn insert(packet: &mut impl Packet) {
     let bytes = packet.bytes();
     let Some(look) = Look::glance(bytes, bytes.len(), IP) else { return };
-    let Ok(place) = Insertion::plan(bytes, &look, &Limits::default()) else { return };
-    if let Ok(bytes) = packet.grow_front(place.growth()) {
-        place.apply(bytes, &PdmOption::default());
+    if alone::suits(&look, &Limits::default())
+        && let Ok(bytes) = packet.grow_front(alone::LEN)
+    {
+        alone::insert(bytes, &look, &PdmOption::default());
     }
 }
 
@@ -38,9 +39,8 @@ pub fn look_up(shard: &mut Shard<'_>, keys: &[Key; BURST]) -> usize {
         std::array::from_fn(|n| likely[n].or_else(|| shard.prefetch_flow_elsewhere(hashes[n])));
     let now = Instant::default();
     let found = likely.into_iter().zip(hashes).zip(keys).map(|((likely, hash), key)| {
-        black_box(
-            likely.and_then(|flow| shard.confirm(flow, key, now)).or_else(|| shard.find(hash, key, now)),
-        )
+        let confirmed = likely.is_some_and(|flow| shard.confirm(flow, key, now).is_some());
+        black_box(confirmed || shard.find(hash, key, now).is_some())
     });
-    found.flatten().count()
+    found.filter(|&is_there| is_there).count()
 }

@@ -112,6 +112,7 @@ impl Entry {
 
     /// Makes this a free entry, before `next_free` in the list of those.
     pub(crate) fn vacate(&mut self, next_free: u32) {
+        self.key = Key::default();
         self.facts = Facts::default();
         self.sent = next_free;
     }
@@ -121,10 +122,10 @@ impl Entry {
         self.sent
     }
 
-    /// Whether it is the flow of `key`.
+    /// Whether it is the flow of `key`: a free one has a key that no packet has, as protocol 0 is no upper layer.
     #[inline]
     pub(crate) fn is_of(&self, key: &Key) -> bool {
-        self.key == *key && self.is_live()
+        self.key == *key
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -241,11 +242,14 @@ impl Entry {
     /// Notes that a packet with number `psn` arrived, and what that says of those before it.
     #[inline(always)]
     pub(crate) fn progress(&mut self, psn: Psn) -> Progress {
-        let progress = self.seen.note(psn);
         self.account.arrived();
-        if progress != Progress::IN_ORDER {
-            self.account.told_of_disorder(progress);
-        }
+        if self.seen.note_next(psn) { Progress::IN_ORDER } else { self.note_disorder(psn) }
+    }
+
+    #[inline(never)]
+    fn note_disorder(&mut self, psn: Psn) -> Progress {
+        let progress = self.seen.note(psn);
+        self.account.told(progress);
         progress
     }
 

@@ -25,11 +25,12 @@ impl Flow<'_, '_> {
         self.entry.is_native()
     }
 
-    /// How long the local host takes to answer when a packet leaves at `now`, if that is the first one since one was received.
+    /// How long the local host takes to answer when a packet leaves at `now`, if that is the first one since one was received;
+    /// `None` too while the shard does not measure.
     #[must_use]
     #[inline(always)]
     pub fn local_delay(&self, now: Instant) -> Option<Span> {
-        self.entry.local_delay(now)
+        if self.log.is_some() { self.entry.local_delay(now) } else { None }
     }
 
     /// A packet leaves at `now` with the option that this returns; `rate` is what the clock's tick is worth.

@@ -43,7 +43,7 @@ impl Default for Progress {
 }
 
 /// The numbers seen on one flow. Packed, or its entry would be larger than it may.
-#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, packed(4))]
 pub(crate) struct Seen {
     /// Bit n: the n-th before the newest was seen. None is set before there was any.
@@ -55,18 +55,18 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// Notes that `psn` arrived.
+    /// Notes that `psn` arrived, if it is the one after the newest, and tells whether it is.
     #[inline(always)]
-    pub(crate) fn note(&mut self, psn: Psn) -> Progress {
-        if psn == self.newest.next() && self.window != 0 {
-            // As nearly all do.
-            return self.forward(psn, 1);
+    pub(crate) fn note_next(&mut self, psn: Psn) -> bool {
+        let is_next = psn == self.newest.next() && self.window != 0;
+        if is_next {
+            self.forward(psn, 1);
         }
-        self.note_disorder(psn)
+        is_next
     }
 
-    #[inline(never)]
-    fn note_disorder(&mut self, psn: Psn) -> Progress {
+    /// Notes that `psn` arrived.
+    pub(crate) fn note(&mut self, psn: Psn) -> Progress {
         if self.window == 0 {
             self.start(psn);
             return Progress::IN_ORDER;
@@ -116,7 +116,15 @@ mod tests {
 
     fn progress(numbers: &[u16]) -> Vec<Progress> {
         let mut seen = Seen::default();
-        numbers.iter().map(|&number| seen.note(Psn::new(number))).collect()
+        let note = |&number| {
+            let (psn, mut sooner) = (Psn::new(number), seen);
+            let progress = seen.note(psn);
+            if sooner.note_next(psn) {
+                assert_eq!((progress, sooner), (Progress::IN_ORDER, seen));
+            }
+            progress
+        };
+        numbers.iter().map(note).collect()
     }
 
     #[test]

@@ -79,9 +79,8 @@ impl Account {
         }
     }
 
-    /// The number of a packet that arrived was not the one after the newest.
-    #[cold]
-    pub(crate) fn told_of_disorder(&mut self, progress: Progress) {
+    /// The number of a packet that arrived told this.
+    pub(crate) fn told(&mut self, progress: Progress) {
         match progress {
             Progress::Forward { lost } => self.lost = self.lost.saturating_add(lost.into()),
             Progress::Reordered { taken_back: true } => self.lost = self.lost.saturating_sub(1),

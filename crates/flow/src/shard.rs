@@ -220,13 +220,17 @@ impl<'m> Shard<'m> {
         Some(FlowId(index))
     }
 
-    /// `flow`, of which [`Shard::prefetch_flow`] said that it most likely is the flow of `key`, if it is. `None` says nothing:
-    /// then [`Shard::find`] knows.
+    /// The flow of `key` for a packet of its own, if it is `likely`, of which [`Shard::prefetch_flow`] said that it most likely
+    /// is. `None` says nothing: then [`Shard::find`] knows.
+    ///
+    /// # Panics
+    /// If `likely` is another shard's.
     #[inline(always)]
     #[must_use]
-    pub fn confirm(&self, flow: FlowId, key: &Key, now: Instant) -> Option<FlowId> {
-        let entry = self.table.entry(flow.0);
-        (entry.is_of(key) && !self.is_over(entry, now)).then_some(flow)
+    pub fn confirm(&mut self, likely: FlowId, key: &Key, now: Instant) -> Option<Flow<'_, 'm>> {
+        let entry = self.table.entry(likely.0);
+        let is_it = entry.is_of(key) && !self.is_over(entry, now);
+        is_it.then(|| self.flow(likely))
     }
 
     /// Ends the flow at `index`, whose key hashes to `hash`.

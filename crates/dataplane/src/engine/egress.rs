@@ -19,11 +19,13 @@ impl Engine<'_> {
     ) {
         if selected.task.inserts()
             && alone::suits(&selected.look, &pair.limits)
-            && let Some(flow) = self.likely_flow(selected, moment.now)
-            && !self.shard.flow(flow).is_native()
+            && let Some(likely) = selected.likely
+            && let Some(mut flow) = self.shard.confirm(likely, &selected.key, moment.now)
+            && !flow.is_native()
             && let Ok(bytes) = packet.grow_front(alone::LEN)
         {
-            alone::insert(bytes, &selected.look, &self.depart(flow, selected, moment));
+            self.notes.local_delay(&flow, selected, moment);
+            alone::insert(bytes, &selected.look, &flow.depart(moment.now, moment.rate));
             tally.inserted += 1;
         } else {
             tally.count(self.egress_closely(packet, selected, pair, moment), &self.notes.counters);
@@ -73,21 +75,11 @@ impl Engine<'_> {
         let bytes = packet.grow_front(place.growth()).map_err(|_| Skip::NoHeadroom)?;
         // Only a packet that has grown makes a flow.
         let flow = flow.map_or_else(|| self.create(selected, moment.now), Ok)?;
-        place.apply(bytes, &self.depart(flow, selected, moment));
+        let mut flow = self.shard.flow(flow);
+        self.notes.local_delay(&flow, selected, moment);
+        place.apply(bytes, &flow.depart(moment.now, moment.rate));
         packet.shrink_front(place.shrinkage());
         Ok(Done::Inserted)
-    }
-
-    /// The option of a packet that leaves on `flow`.
-    #[inline(always)]
-    fn depart(&mut self, flow: FlowId, selected: &Selected, moment: &Moment) -> PdmOption {
-        let mut flow = self.shard.flow(flow);
-        if self.measuring
-            && let Some(delay) = flow.local_delay(moment.now)
-        {
-            self.notes.local_delay(selected, moment.rate.nanos(delay));
-        }
-        flow.depart(moment.now, moment.rate)
     }
 
     /// Reads the option of a host that speaks PDM itself.

@@ -1,9 +1,8 @@
 //! From the wire to the hosts.
 
-use flow::FlowId;
 use pdm::{Look, PdmAt, PdmOption, Skip};
 
-use super::{Done, Engine, Moment, Selected};
+use super::{Done, Engine, Moment, Selected, Tally};
 use crate::Packet;
 
 impl Engine<'_> {
@@ -14,19 +13,29 @@ impl Engine<'_> {
         packet: &mut P,
         selected: &Selected,
         moment: &Moment,
-    ) -> Result<Done, Skip> {
-        match self.likely_flow(selected, moment.received) {
-            Some(flow) if selected.look.is_alone() && !selected.task.is_over() => {
-                let pdm = selected.look.pdm(packet.bytes())?;
-                self.read(packet, selected, pdm, Ok(flow), moment)
+        tally: &mut Tally,
+    ) {
+        if selected.look.is_alone()
+            && !selected.task.is_over()
+            && let Some(likely) = selected.likely
+            && let Some(mut flow) = self.shard.confirm(likely, &selected.key, moment.received)
+            && let Ok(Some(at)) = selected.look.pdm(packet.bytes())
+        {
+            let option = PdmOption::read(packet.bytes(), &at);
+            self.notes.arrival(&mut flow, &option, selected, moment);
+            if selected.task.strips() && !flow.is_native() {
+                strip(packet, &selected.look);
+                tally.stripped += 1;
             }
-            _ => self.ingress_closely(packet, selected, moment),
+            tally.observed += 1;
+        } else {
+            tally.count(self.ingress_closely(packet, selected, moment), &self.notes.counters);
         }
     }
 
-    /// Does so with a packet that is not like nearly all with an option.
+    /// Does so with a packet, whatever it is like.
     #[inline(never)]
-    fn ingress_closely<P: Packet>(
+    pub(super) fn ingress_closely<P: Packet>(
         &mut self,
         packet: &mut P,
         selected: &Selected,
@@ -38,19 +47,6 @@ impl Engine<'_> {
         }
         let flow = self.flow_of(selected, moment.received);
         let flow = flow.map_or_else(|| self.create(selected, moment.received), Ok);
-        self.read(packet, selected, pdm, flow, moment)
-    }
-
-    /// Reads the option at `pdm`, and strips it.
-    #[inline(always)]
-    fn read<P: Packet>(
-        &mut self,
-        packet: &mut P,
-        selected: &Selected,
-        pdm: Option<PdmAt>,
-        flow: Result<FlowId, Skip>,
-        moment: &Moment,
-    ) -> Result<Done, Skip> {
         let Some(at) = &pdm else {
             self.shard.flow(flow?).arrive_plain(moment.received);
             return Ok(Done::Plain);
@@ -60,8 +56,7 @@ impl Engine<'_> {
             let option = PdmOption::read(packet.bytes(), at);
             let mut flow = self.shard.flow(flow);
             native = flow.is_native();
-            self.notes.answer(flow.answer(&option, moment.received, moment.rate), selected);
-            self.notes.progress(flow.arrive(option.psntp, moment.received));
+            self.notes.arrival(&mut flow, &option, selected, moment);
         }
         // Without room for the flow too: no host is surprised under overload.
         if selected.task.strips() && !native {
@@ -89,10 +84,14 @@ impl Engine<'_> {
         Err(Skip::NotSelected)
     }
 
-    #[inline(always)]
     fn strip<P: Packet>(&self, packet: &mut P, look: &Look) {
-        let octets = pdm::strip(packet.bytes_mut(), look);
-        packet.shrink_front(octets);
+        strip(packet, look);
         self.notes.counters.stripped.add(1);
     }
+}
+
+#[inline(always)]
+fn strip<P: Packet>(packet: &mut P, look: &Look) {
+    let octets = pdm::strip(packet.bytes_mut(), look);
+    packet.shrink_front(octets);
 }

@@ -55,6 +55,7 @@ enum Done {
 struct Tally {
     inserted: u64,
     observed: u64,
+    stripped: u64,
     plain: u64,
 }
 
@@ -72,6 +73,7 @@ impl Tally {
     fn add_to(&self, counters: &Counters) {
         counters.inserted.add(self.inserted);
         counters.observed.add(self.observed);
+        counters.stripped.add(self.stripped);
         counters.plain.add(self.plain);
     }
 }
@@ -277,8 +279,7 @@ impl<'m> Engine<'m> {
                 self.egress(&mut burst[selected.place()], selected, pair, &moment, &mut tally);
             }),
             Arrival::Port(Side::Wire) => stage.iter().for_each(|selected| {
-                let done = self.ingress(&mut burst[selected.place()], selected, &moment);
-                tally.count(done, &self.notes.counters);
+                self.ingress(&mut burst[selected.place()], selected, &moment, &mut tally);
             }),
             Arrival::Capture => stage.iter().for_each(|selected| {
                 let done = self.rewrite_from_either(&mut burst[selected.place()], selected, pair, &moment);
@@ -299,7 +300,7 @@ impl<'m> Engine<'m> {
     ) -> Result<Done, Skip> {
         match selected.side {
             Side::Host => self.egress_closely(packet, selected, pair, moment),
-            Side::Wire => self.ingress(packet, selected, moment),
+            Side::Wire => self.ingress_closely(packet, selected, moment),
         }
     }
 
@@ -338,12 +339,6 @@ impl<'m> Engine<'m> {
         if self.measuring {
             self.notes.recorders.record(rule, Metric::Residence, nanos);
         }
-    }
-
-    /// The flow of `selected`, if it is the one that it most likely is.
-    #[inline(always)]
-    fn likely_flow(&self, selected: &Selected, now: Instant) -> Option<FlowId> {
-        selected.likely.and_then(|flow| self.shard.confirm(flow, &selected.key, now))
     }
 
     /// The flow of `selected`, if it is in the table.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use flow::{Answer, Progress, RoundTrip};
+use flow::{Answer, Flow, Progress, RoundTrip};
+use pdm::PdmOption;
 use stats::{Counters, Metric, PrefixBook, Recorders, RuleId};
 
-use super::{Selected, Stage};
+use super::{Moment, Selected, Stage};
 use crate::rules::Rules;
 
 pub(super) struct Notes {
@@ -31,7 +32,7 @@ impl Notes {
 
     /// What an option tells of the packet that it answers.
     #[inline(always)]
-    pub(super) fn answer(&mut self, answer: Answer, selected: &Selected) {
+    fn answer(&mut self, answer: Answer, selected: &Selected) {
         match answer {
             Answer::Measured(round_trip) => self.round_trip(&round_trip, selected),
             Answer::None => {}
@@ -54,15 +55,30 @@ impl Notes {
         }
     }
 
-    /// How long the local host took to answer.
+    /// How long the local host took to answer, if the packet that leaves on `flow` is its first answer.
     #[inline(always)]
-    pub(super) fn local_delay(&mut self, selected: &Selected, nanos: f64) {
-        self.recorders.record(selected.rule(), Metric::LocalDelay, nanos);
+    pub(super) fn local_delay(&mut self, flow: &Flow<'_, '_>, selected: &Selected, moment: &Moment) {
+        if let Some(delay) = flow.local_delay(moment.now) {
+            self.recorders.record(selected.rule(), Metric::LocalDelay, moment.rate.nanos(delay));
+        }
+    }
+
+    /// What the option of a packet that arrives on `flow` tells.
+    #[inline(always)]
+    pub(super) fn arrival(
+        &mut self,
+        flow: &mut Flow<'_, '_>,
+        option: &PdmOption,
+        selected: &Selected,
+        moment: &Moment,
+    ) {
+        self.answer(flow.answer(option, moment.received, moment.rate), selected);
+        self.progress(flow.arrive(option.psntp, moment.received));
     }
 
     /// What a number tells of the packets before it.
     #[inline(always)]
-    pub(super) fn progress(&self, progress: Progress) {
+    fn progress(&self, progress: Progress) {
         if progress != Progress::IN_ORDER {
             self.disorder(progress);
         }
