@@ -1,5 +1,6 @@
 //! What a flow has been through, for those who look at single flows: packets, loss, delays.
 
+use wide::f32x4;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::measure::RoundTrip;
@@ -59,8 +60,7 @@ pub struct Ended {
 pub(crate) struct Account {
     pub(crate) received: u32,
     pub(crate) lost: u32,
-    pub(crate) network_rtt: Course,
-    pub(crate) server_delay: Course,
+    courses: Courses,
 }
 
 impl Account {
@@ -73,10 +73,7 @@ impl Account {
     /// A packet and its answer took so long.
     #[inline(always)]
     pub(crate) fn took(&mut self, round_trip: &RoundTrip) {
-        self.server_delay.note(round_trip.server_ns);
-        if let Some(network_ns) = round_trip.network_ns {
-            self.network_rtt.note(network_ns);
-        }
+        self.courses.note(round_trip.network_ns, round_trip.server_ns);
     }
 
     /// The number of a packet that arrived told this.
@@ -89,37 +86,52 @@ impl Account {
     }
 }
 
-/// How a delay went, in nanoseconds. All zero is no sample yet.
+/// How the network's delay and the server's went, in nanoseconds. 0 is no sample yet.
 #[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-pub(crate) struct Course {
-    recent: f32,
-    longest: f32,
+pub(crate) struct Courses {
+    recent: [f32; 2],
+    longest: [f32; 2],
 }
 
 /// How far a sample moves what is recent.
 const SMOOTHING: f32 = 1.0 / 8.0;
 
-impl Course {
+impl Courses {
+    /// Notes a sample of both, or of the second alone: all four numbers at once, in one register.
     #[inline(always)]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "rounded to 24 bits; what f32 cannot hold becomes infinite"
-    )]
-    fn note(&mut self, delay_ns: f64) {
-        // Nothing at all is what tells that there was no sample; what is added is lost in all but that.
-        let sample = delay_ns as f32 + f32::MIN_POSITIVE;
-        let moved = (sample - self.recent).mul_add(SMOOTHING, self.recent);
-        self.recent = if self.longest == 0.0 { sample } else { moved };
-        // One instruction, where `f32::max` asks about NaN.
-        self.longest = if sample > self.longest { sample } else { self.longest };
+    fn note(&mut self, network_ns: Option<f64>, server_ns: f64) {
+        // What is as it was moves nothing.
+        let network = network_ns.map_or(self.recent[0], sample);
+        let server = sample(server_ns);
+        let samples = f32x4::new([network, server, network, server]);
+        let before = f32x4::new(zerocopy::transmute!(*self));
+        let moved = (samples - before).mul_add(f32x4::splat(SMOOTHING), before);
+        let recent = before.simd_eq(f32x4::ZERO).select(samples, moved);
+        let [network, server, ..] = recent.to_array();
+        let [.., longest_network, longest_server] = samples.fast_max(before).to_array();
+        *self = zerocopy::transmute!([network, server, longest_network, longest_server]);
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative; saturates")]
-    fn delay(self) -> Option<Delay> {
-        let [recent_ns, longest_ns] = [self.recent, self.longest].map(|delay| delay.round() as u64);
-        (self.longest > 0.0).then_some(Delay { recent_ns, longest_ns })
+    fn delays(self) -> [Option<Delay>; 2] {
+        [0, 1].map(|course| delay(self.recent[course], self.longest[course]))
     }
+}
+
+/// A delay as it is kept: none at all is what tells that there was no sample, and what is added is lost in all but that.
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "rounded to 24 bits; what f32 cannot hold becomes infinite"
+)]
+fn sample(nanos: f64) -> f32 {
+    nanos as f32 + f32::MIN_POSITIVE
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative; saturates")]
+fn delay(recent: f32, longest: f32) -> Option<Delay> {
+    let [recent_ns, longest_ns] = [recent, longest].map(|delay| delay.round() as u64);
+    (longest > 0.0).then_some(Delay { recent_ns, longest_ns })
 }
 
 /// When a flow began, in 32 bits: steps of 2^24 ticks, which is some milliseconds, and a year until they are used up.
@@ -153,6 +165,7 @@ pub(crate) fn record(
     account: Account,
     now: Instant,
 ) -> FlowRecord {
+    let [network_rtt, server_delay] = account.courses.delays();
     FlowRecord {
         key,
         // The steps are coarse: a young flow is at least as old as its last packet.
@@ -161,8 +174,8 @@ pub(crate) fn record(
         sent,
         received: account.received,
         lost: account.lost,
-        network_rtt: account.network_rtt.delay(),
-        server_delay: account.server_delay.delay(),
+        network_rtt,
+        server_delay,
     }
 }
 
@@ -171,9 +184,11 @@ mod tests {
     use super::*;
 
     fn after(samples: &[f64]) -> Option<Delay> {
-        let mut course = Course::default();
-        samples.iter().for_each(|&sample| course.note(sample));
-        course.delay()
+        let mut courses = Courses::default();
+        samples.iter().for_each(|&sample| courses.note(Some(2.0 * sample), sample));
+        let [network, server] = courses.delays();
+        assert_eq!(network.map(|delay| delay.longest_ns), server.map(|delay| 2 * delay.longest_ns));
+        server
     }
 
     #[test]
@@ -182,6 +197,17 @@ mod tests {
         assert_eq!(after(&[6_400.0]), Some(Delay { recent_ns: 6_400, longest_ns: 6_400 }));
         assert_eq!(after(&[6_400.0, 12_800.0]), Some(Delay { recent_ns: 7_200, longest_ns: 12_800 }));
         assert_eq!(after(&[12_800.0, 6_400.0]), Some(Delay { recent_ns: 12_000, longest_ns: 12_800 }));
+    }
+
+    #[test]
+    fn what_the_network_took_may_be_unknown() {
+        let mut courses = Courses::default();
+        courses.note(None, 80.0);
+        assert_eq!(courses.delays(), [None, Some(Delay { recent_ns: 80, longest_ns: 80 })]);
+        courses.note(Some(16.0), 0.0);
+        courses.note(None, 70.0);
+        let network = Delay { recent_ns: 16, longest_ns: 16 };
+        assert_eq!(courses.delays(), [Some(network), Some(Delay { recent_ns: 70, longest_ns: 80 })]);
     }
 
     #[test]

@@ -97,14 +97,14 @@ impl TickRate {
         Attos::new((span.0 as u128 * self.0 as u128) >> PLACES)
     }
 
-    /// `span` in nanoseconds, right to 52 bits: a microsecond in a month.
+    /// `span` in nanoseconds, right to 52 bits: a microsecond in a month. Below 0 if it has 2^63 ticks or more, as no clock
+    /// ever has.
     #[must_use]
     #[inline]
     pub fn nanos(self, span: Span) -> f64 {
         const NANOS_IN_A_UNIT: f64 = 1.0 / (ATTOS_IN_A_NANO as f64 * (1_u64 << PLACES) as f64);
-        // The processor turns numbers with a sign into such ones at once. Clocks start at 0, and end before they need this bit.
-        let ticks = (span.0 & !(1 << 63)).cast_signed();
-        ticks as f64 * (self.0 as f64 * NANOS_IN_A_UNIT)
+        // The processor turns numbers with a sign into such ones at once.
+        span.0.cast_signed() as f64 * (self.0 as f64 * NANOS_IN_A_UNIT)
     }
 
     /// The ticks that make `time`, rounded down; the longest span when there are more.

@@ -90,18 +90,20 @@ impl ScaledTime {
     #[must_use]
     #[inline]
     pub fn resolution_nanos(self) -> f64 {
-        power_of_two(self.scale) * NANOS_IN_AN_ATTO
+        RESOLUTIONS[usize::from(self.scale)]
     }
 }
 
-const NANOS_IN_AN_ATTO: f64 = 1e-9;
-
-/// 2^`exponent`, put together.
-#[inline]
-fn power_of_two(exponent: u8) -> f64 {
-    const BIAS: u64 = 1023;
-    f64::from_bits((BIAS + u64::from(exponent)) << (f64::MANTISSA_DIGITS - 1))
-}
+/// What each scale resolves, in nanoseconds.
+static RESOLUTIONS: [f64; 1 << u8::BITS] = {
+    let mut resolutions = [1e-9; 1 << u8::BITS];
+    let mut scale = 1;
+    while scale < resolutions.len() {
+        resolutions[scale] = 2.0 * resolutions[scale - 1];
+        scale += 1;
+    }
+    resolutions
+};
 
 /// `value << scale`, saturating.
 const fn shifted(value: u128, scale: u8) -> u128 {

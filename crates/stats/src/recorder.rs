@@ -26,7 +26,7 @@ const fn kept_bits(digits: u8) -> u32 {
     (2 * 10_u64.pow(digits as u32) - 1).ilog2()
 }
 
-/// The bits of `nanos`, which is not negative, from its exponent down to the last of `kept` bits after the first.
+/// The bits of `nanos` from its sign and exponent down to the last of `kept` bits after the first.
 #[inline]
 const fn leading_bits(nanos: f64, kept: u32) -> u64 {
     nanos.to_bits() >> (f64::MANTISSA_DIGITS - 1 - kept)
@@ -35,11 +35,11 @@ const fn leading_bits(nanos: f64, kept: u32) -> u64 {
 /// What all under a nanosecond is counted as.
 const SHORTEST_NANOS: f64 = 0.5;
 
-/// Where `nanos`, which is no less than [`SHORTEST_NANOS`], is counted.
+/// Where `nanos` is counted; past all places if it is less than [`SHORTEST_NANOS`].
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "usize has 64 bits")]
 const fn place(nanos: f64, kept: u32) -> usize {
-    (leading_bits(nanos, kept) - leading_bits(SHORTEST_NANOS, kept)) as usize
+    leading_bits(nanos, kept).wrapping_sub(leading_bits(SHORTEST_NANOS, kept)) as usize
 }
 
 /// How many places there are for values of so many digits.
@@ -63,18 +63,18 @@ impl<const DIGITS: u8, const PLACES: usize> Recorder<DIGITS, PLACES> {
     /// Counts `nanos` `times` times: in the last place if it is longer than the longest.
     #[inline(always)]
     pub(crate) fn record(&mut self, nanos: f64, times: u64) {
-        // One instruction, where `f64::max` asks about NaN.
-        let nanos = if nanos > SHORTEST_NANOS { nanos } else { SHORTEST_NANOS };
         // 2^64 samples take centuries.
         match self.counts.get_mut(place(nanos, Self::KEPT_BITS)) {
             Some(count) => *count += times,
-            None => self.record_longest(times),
+            None => self.record_extreme(nanos, times),
         }
     }
 
+    /// Counts what is shorter than the shortest, or longer than the longest.
     #[cold]
-    fn record_longest(&mut self, times: u64) {
-        self.counts[PLACES - 1] += times;
+    fn record_extreme(&mut self, nanos: f64, times: u64) {
+        let place = if nanos < SHORTEST_NANOS { 0 } else { PLACES - 1 };
+        self.counts[place] += times;
     }
 
     pub(crate) fn clear(&mut self) {
@@ -149,7 +149,8 @@ mod tests {
         let mut recorder = RuleRecorder::new();
         recorder.record(1e30, 1);
         recorder.record(f64::INFINITY, 1);
-        recorder.record(0.0, 3);
+        recorder.record(0.0, 2);
+        recorder.record(-1.0, 1);
         let longest = recorder.recorded().last().unwrap();
         let theirs = RuleRecorder::empty_histogram();
         assert_eq!(theirs.lowest_equivalent(longest.0), theirs.lowest_equivalent(LONGEST_NANOS));
