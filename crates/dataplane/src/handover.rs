@@ -68,6 +68,12 @@ impl<P> Mailbox<P> {
         }
     }
 
+    /// Whether there is no other worker.
+    #[inline]
+    pub(crate) fn is_alone(&self) -> bool {
+        self.receivers.rings() == 0
+    }
+
     /// The worker that this is the mailbox of.
     pub(crate) const fn me(&self) -> WorkerId {
         self.me

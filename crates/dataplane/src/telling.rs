@@ -72,6 +72,13 @@ impl FlowTeller {
     /// Tells of the flows of `engine` that have ended, as many as there is room for; the shard keeps the rest.
     #[inline]
     pub(crate) fn tell_ended(&self, engine: &mut Engine<'_>) {
+        if engine.has_ended() {
+            self.tell(engine);
+        }
+    }
+
+    #[cold]
+    fn tell(&self, engine: &mut Engine<'_>) {
         for ended in engine.ended(self.ended.capacity() - self.ended.len()) {
             // There is room: nobody else puts anything in.
             let _ = self.ended.push(ended);

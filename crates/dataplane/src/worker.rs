@@ -168,8 +168,10 @@ where
                 packets += self.serve(way, inlet);
             }
         }
-        packets += self.take_over();
-        packets += self.send_finished();
+        if !self.mailbox.is_alone() {
+            packets += self.take_over();
+            packets += self.send_finished();
+        }
         self.engine.counters().rounds.add(1);
         self.busy_rounds += 1;
         if packets == 0 || self.busy_rounds >= BUSY_ROUNDS {

@@ -246,6 +246,13 @@ impl<'m> Shard<'m> {
         self.table.remove(hash, index);
     }
 
+    /// Whether [`Shard::ended`] has any.
+    #[must_use]
+    #[inline]
+    pub fn has_ended(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
     /// Takes at most `most` of the flows that have ended, the first ones first, if [`Settings::keep_ended`] says so. No
     /// more than 64 are kept.
     #[inline]

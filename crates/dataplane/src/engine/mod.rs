@@ -365,6 +365,12 @@ impl<'m> Engine<'m> {
         self.notes.counters.clock_backwards.set(census.clock_backwards);
     }
 
+    /// Whether there are flows that have ended, and nobody has taken them.
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.shard.has_ended()
+    }
+
     /// Takes at most `most` of the flows that have ended.
     #[inline]
     pub(crate) fn ended(&mut self, most: usize) -> impl Iterator<Item = Ended> {
