@@ -108,7 +108,7 @@ where
         packets += (0..ROUNDS).map(|_| worker.step()).sum::<usize>();
         let gone = clock.now().saturating_since(start);
         if gone >= rate.span_of(time) {
-            return packets as f64 * 1e9 / rate.attos(gone).nanos() as f64;
+            return packets as f64 * 1e9 / rate.nanos(gone);
         }
     }
 }

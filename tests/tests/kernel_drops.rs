@@ -77,15 +77,16 @@ fn arrived(namespace: &Namespace, interface: &str) -> Result<u64> {
 fn metrics_when_all_are_known(namespace: &Namespace, count: u64) -> Result<String> {
     let start = Instant::now();
     loop {
-        let metrics = namespace.within(|| get(METRICS, "/metrics")).unwrap_or_default();
-        let packets = sum::<u64>(&metrics, "pdmline_packets_total", "");
-        let dropped = sum::<u64>(&metrics, "pdmline_port_kernel_dropped_total", "");
+        let answer = namespace.within(|| get(METRICS, "/metrics"));
+        let metrics = answer.as_deref().unwrap_or_default();
+        let packets = sum::<u64>(metrics, "pdmline_packets_total", "");
+        let dropped = sum::<u64>(metrics, "pdmline_port_kernel_dropped_total", "");
         if packets + dropped == count {
-            return Ok(metrics);
+            return answer;
         }
         ensure!(
             start.elapsed() < PATIENCE,
-            "{packets} received and {dropped} dropped are not the {count} that arrived"
+            "{packets} received and {dropped} dropped are not the {count} that arrived: {answer:?}"
         );
         thread::sleep(Duration::from_millis(10));
     }

@@ -165,6 +165,13 @@ impl<'m> Shard<'m> {
         self.measuring = measuring;
     }
 
+    /// Whether it measures.
+    #[must_use]
+    #[inline]
+    pub const fn is_measuring(&self) -> bool {
+        self.measuring
+    }
+
     /// Cuts `memory` into the send log, the buckets and the entries.
     fn divide(memory: &'m mut [u8], log_packets: usize) -> Option<(Table<'m>, SendLog<'m>)> {
         let skew = memory.as_ptr().align_offset(ALIGN);

@@ -24,12 +24,12 @@ impl Engine<'_> {
             let option = PdmOption::read(packet.bytes(), &at);
             self.notes.arrival(&mut flow, &option, selected, moment);
             if selected.task.strips() && !flow.is_native() {
-                strip(packet, &selected.look);
-                tally.stripped += 1;
+                strip(packet, &selected.look, tally);
             }
             tally.observed += 1;
         } else {
-            tally.count(self.ingress_closely(packet, selected, moment), &self.notes.counters);
+            let done = self.ingress_closely(packet, selected, moment, tally);
+            tally.count(done, &self.notes.counters);
         }
     }
 
@@ -40,10 +40,11 @@ impl Engine<'_> {
         packet: &mut P,
         selected: &Selected,
         moment: &Moment,
+        tally: &mut Tally,
     ) -> Result<Done, Skip> {
         let pdm = selected.look.pdm(packet.bytes())?;
         if selected.task.is_over() {
-            return self.strip_after_the_end(packet, selected, pdm, moment);
+            return self.strip_after_the_end(packet, selected, pdm, moment, tally);
         }
         let flow = self.flow_of(selected, moment.received);
         let flow = flow.map_or_else(|| self.create(selected, moment.received), Ok);
@@ -60,7 +61,7 @@ impl Engine<'_> {
         }
         // Without room for the flow too: no host is surprised under overload.
         if selected.task.strips() && !native {
-            self.strip(packet, &selected.look);
+            strip(packet, &selected.look, tally);
         }
         flow.map(|_| Done::Observed)
     }
@@ -73,25 +74,22 @@ impl Engine<'_> {
         selected: &Selected,
         pdm: Option<PdmAt>,
         moment: &Moment,
+        tally: &mut Tally,
     ) -> Result<Done, Skip> {
         let flow = self.flow_of(selected, moment.received);
         if let (Some(_), Some(flow)) = (pdm, flow)
             && selected.task.strips()
             && !self.shard.flow(flow).is_native()
         {
-            self.strip(packet, &selected.look);
+            strip(packet, &selected.look, tally);
         }
         Err(Skip::NotSelected)
-    }
-
-    fn strip<P: Packet>(&self, packet: &mut P, look: &Look) {
-        strip(packet, look);
-        self.notes.counters.stripped.add(1);
     }
 }
 
 #[inline(always)]
-fn strip<P: Packet>(packet: &mut P, look: &Look) {
+fn strip<P: Packet>(packet: &mut P, look: &Look, tally: &mut Tally) {
     let octets = pdm::strip(packet.bytes_mut(), look);
     packet.shrink_front(octets);
+    tally.stripped += 1;
 }

@@ -83,8 +83,6 @@ pub struct Engine<'m> {
     shard: Shard<'m>,
     rules: Rules,
     notes: Notes,
-    /// Whether delays and loss are measured.
-    measuring: bool,
 }
 
 impl<'m> Engine<'m> {
@@ -92,7 +90,7 @@ impl<'m> Engine<'m> {
     #[must_use]
     pub fn new(shard: Shard<'m>, rules: Rules, counters: Arc<Counters>) -> Self {
         let notes = Notes::new(&rules, counters);
-        Self { shard, rules, notes, measuring: true }
+        Self { shard, rules, notes }
     }
 
     /// The same engine, which also records delays by the remote prefixes of `book`.
@@ -104,7 +102,6 @@ impl<'m> Engine<'m> {
     /// Measures delays and loss from now on, or no longer: options are then written, answered and stripped, and that is all.
     /// An engine measures unless it is told not to; this is how to find out what measuring costs.
     pub fn set_measuring(&mut self, measuring: bool) {
-        self.measuring = measuring;
         self.shard.set_measuring(measuring);
     }
 
@@ -112,7 +109,7 @@ impl<'m> Engine<'m> {
     #[must_use]
     #[inline]
     pub(crate) const fn is_measuring(&self) -> bool {
-        self.measuring
+        self.shard.is_measuring()
     }
 
     /// What it counts.
@@ -282,26 +279,15 @@ impl<'m> Engine<'m> {
                 self.ingress(&mut burst[selected.place()], selected, &moment, &mut tally);
             }),
             Arrival::Capture => stage.iter().for_each(|selected| {
-                let done = self.rewrite_from_either(&mut burst[selected.place()], selected, pair, &moment);
+                let packet = &mut burst[selected.place()];
+                let done = match selected.side {
+                    Side::Host => self.egress_closely(packet, selected, pair, &moment),
+                    Side::Wire => self.ingress_closely(packet, selected, &moment, &mut tally),
+                };
                 tally.count(done, &self.notes.counters);
             }),
         }
         tally.add_to(&self.notes.counters);
-    }
-
-    /// Does so with a packet whose side only `selected` knows.
-    #[inline(never)]
-    fn rewrite_from_either<P: Packet>(
-        &mut self,
-        packet: &mut P,
-        selected: &Selected,
-        pair: &Pair,
-        moment: &Moment,
-    ) -> Result<Done, Skip> {
-        match selected.side {
-            Side::Host => self.egress_closely(packet, selected, pair, moment),
-            Side::Wire => self.ingress_closely(packet, selected, moment),
-        }
     }
 
     /// Counts a packet that another worker owns: one that was handed over, or one that found no room.
@@ -336,7 +322,7 @@ impl<'m> Engine<'m> {
 
     /// Counts `nanos` as the time that a packet that `rule` selected was inside.
     pub(crate) fn record_residence_of(&mut self, rule: RuleId, nanos: f64) {
-        if self.measuring {
+        if self.is_measuring() {
             self.notes.recorders.record(rule, Metric::Residence, nanos);
         }
     }
@@ -354,7 +340,8 @@ impl<'m> Engine<'m> {
     /// Looks at no more than `budget` entries of the table: idle flows end, and `survey` sees the others. Publishes the
     /// table's own counters.
     pub fn sweep(&mut self, now: Instant, budget: usize, survey: Option<&mut Survey>) {
-        self.shard.sweep(now, budget, survey.filter(|_| self.measuring));
+        let survey = survey.filter(|_| self.is_measuring());
+        self.shard.sweep(now, budget, survey);
         let census = self.shard.census();
         self.notes.counters.flows_created.set(census.created);
         self.notes.counters.flows_expired.set(census.expired);
