@@ -36,7 +36,7 @@ impl Buffer {
     /// If there is no place for it.
     pub fn mark(&mut self, option: &PdmOption) {
         let look = look(self.bytes(), self.wire_len(), IP).expect("the frame is sound");
-        let place = Insertion::plan(self.bytes(), &look, &Limits::default()).expect("there is a place");
+        let place = Insertion::plan(self.bytes(), &look.layout, &Limits::default()).expect("there is a place");
         self.grow_front(place.growth()).expect("there is headroom");
         place.apply(self.bytes_mut(), option);
     }
@@ -48,7 +48,7 @@ impl Buffer {
     #[must_use]
     pub fn option(&self) -> Option<PdmOption> {
         let look = look(self.bytes(), self.wire_len(), IP).expect("the frame is sound");
-        look.pdm(self.bytes()).ok().flatten().map(|at| PdmOption::read(self.bytes(), &at))
+        look.layout.pdm(self.bytes()).ok().flatten().map(|at| PdmOption::read(self.bytes(), &at))
     }
 }
 

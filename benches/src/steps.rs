@@ -12,10 +12,10 @@ use crate::IP;
 pub fn insert(packet: &mut impl Packet) {
     let bytes = packet.bytes();
     let Some(look) = Look::glance(bytes, bytes.len(), IP) else { return };
-    if alone::suits(&look, &Limits::default())
+    if alone::suits(&look.layout, &Limits::default())
         && let Ok(bytes) = packet.grow_front(alone::LEN)
     {
-        alone::insert(bytes, &look, &PdmOption::default());
+        alone::insert(bytes, &look.layout, &PdmOption::default());
     }
 }
 
@@ -23,7 +23,7 @@ pub fn insert(packet: &mut impl Packet) {
 pub fn strip(packet: &mut impl Packet) {
     let bytes = packet.bytes();
     let Some(look) = Look::glance(bytes, bytes.len(), IP) else { return };
-    let octets = pdm::strip(packet.bytes_mut(), &look);
+    let octets = pdm::strip(packet.bytes_mut(), &look.layout);
     packet.shrink_front(octets);
 }
 

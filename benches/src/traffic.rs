@@ -122,7 +122,7 @@ fn marked_frame() -> Vec<u8> {
     plain[IP + 8..IP + 40].rotate_left(16); // the addresses
     plain[IP + 40..IP + 44].rotate_left(2); // the ports
     let look = look(&plain, FRAME, IP).expect("the frame is sound");
-    let place = Insertion::plan(&plain, &look, &Limits::default()).expect("the frame is short");
+    let place = Insertion::plan(&plain, &look.layout, &Limits::default()).expect("the frame is short");
     let mut marked = [vec![0; place.growth()], plain.to_vec()].concat();
     place.apply(&mut marked, &PdmOption::default());
     marked
@@ -167,7 +167,7 @@ mod tests {
         let answer = answer(0x1234, 7);
         marked[OPTION..OPTION + 12].copy_from_slice(&answer.emit());
         let look = look(&marked, marked.len(), IP).unwrap();
-        let at = look.pdm(&marked).unwrap().unwrap();
+        let at = look.layout.pdm(&marked).unwrap().unwrap();
         assert_eq!((PdmOption::read(&marked, &at), marked.len()), (answer, FRAME + OPTIONS));
         assert_eq!(Key::of(&marked, &look, Side::Wire, PairId::default()), key(0));
     }

@@ -74,7 +74,7 @@ fn options_of(capture: &Path) -> Result<Vec<Option<[u16; 6]>>> {
 /// What our own codec makes of a frame.
 fn option_of(frame: &[u8]) -> Option<[u16; 6]> {
     let ip = pdm::ethernet::network_offset(frame).ok()?;
-    let at = pdm::look(frame, frame.len(), ip).ok()?.pdm(frame).ok()??;
+    let at = pdm::look(frame, frame.len(), ip).ok()?.layout.pdm(frame).ok()??;
     let PdmOption { psntp, psnlr, delta_tlr, delta_tls } = PdmOption::read(frame, &at);
     let scales = [delta_tlr.scale, delta_tls.scale].map(u16::from);
     Some([scales[0], scales[1], psntp.get(), psnlr.get(), delta_tlr.mantissa, delta_tls.mantissa])

@@ -126,13 +126,15 @@ impl Rule {
 #[derive(Debug, Clone)]
 pub(crate) struct Criteria {
     pub(crate) id: RuleId,
-    task: Task,
+    /// What is to be done.
+    pub(crate) task: Task,
     esp_tunnel: bool,
+    takes_any_upper: bool,
     until: Instant,
     local: Prefixes,
     remote: Prefixes,
-    /// `None` for whatever there is.
-    upper: Option<Upper>,
+    /// Not asked where any is taken.
+    upper: Upper,
 }
 
 /// Prefixes, of which there is mostly one.
@@ -155,31 +157,20 @@ impl Criteria {
     fn of(id: RuleId, rule: Rule) -> Option<Self> {
         let Rule { name: _, local, remote, protocol, local_ports, remote_ports, action, esp_tunnel, until } =
             rule;
-        let takes_any = protocol == Protocol::Any && local_ports.is_empty() && remote_ports.is_empty();
-        let upper = (!takes_any).then_some(Upper { protocol, local_ports, remote_ports });
+        let takes_any_upper = protocol == Protocol::Any && local_ports.is_empty() && remote_ports.is_empty();
+        let upper = Upper { protocol, local_ports, remote_ports };
         let until = until.unwrap_or(Instant::from_ticks(u64::MAX));
         let (local, remote) = (Prefixes::of(local)?, Prefixes::of(remote)?);
-        Some(Self { id, task: Task::of(action), esp_tunnel, until, local, remote, upper })
+        Some(Self { id, task: Task::of(action), esp_tunnel, takes_any_upper, until, local, remote, upper })
     }
 
     #[inline(always)]
     fn select(&self, key: &Key, look: &Look) -> bool {
         self.local.contain(key.local())
             && self.remote.contain(key.remote())
-            && self.upper.as_ref().is_none_or(|upper| upper.selects(look.protocol, look.is_esp(), key.ports()))
+            && (self.takes_any_upper || self.upper.selects(look.protocol(), look.is_esp(), key.ports()))
             // Without a tunnel the option would have to stand inside the encryption (RFC 8250, section 3.4.1).
             && (!look.is_esp() || self.esp_tunnel)
-    }
-
-    #[inline]
-    fn are_over(&self, now: Instant) -> bool {
-        now >= self.until
-    }
-
-    /// What is to be done at `now`.
-    #[inline]
-    pub(crate) fn task(&self, now: Instant) -> Task {
-        if self.are_over(now) { self.task.at_the_end() } else { self.task }
     }
 }
 
@@ -250,7 +241,10 @@ fn allow(ports: &[RangeInclusive<u16>], port: u16) -> bool {
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     count: usize,
+    /// Those that have ended come after the others.
     criteria: Vec<Criteria>,
+    /// When the next one ends.
+    next_end: Instant,
 }
 
 impl Rules {
@@ -259,7 +253,7 @@ impl Rules {
     pub fn new(rules: Vec<Rule>) -> Self {
         let count = rules.len();
         let criteria = ids().zip(rules).filter_map(|(id, rule)| Criteria::of(id, rule)).collect();
-        Self { count, criteria }
+        Self { count, criteria, next_end: Instant::default() }
     }
 
     /// How many there are.
@@ -273,17 +267,31 @@ impl Rules {
         ids().nth(self.count).unwrap_or_default()
     }
 
-    /// The rule that counts for the packet of `key` and `look` at `now`; `None` when none selects it.
+    /// From here on it is `now` or later.
     #[inline(always)]
-    pub(crate) fn select(&self, key: &Key, look: &Look, now: Instant) -> Option<&Criteria> {
-        let mut ended = None;
-        for criteria in self.criteria.iter().filter(|criteria| criteria.select(key, look)) {
-            if !criteria.are_over(now) {
-                return Some(criteria);
-            }
-            ended.get_or_insert(criteria);
+    pub(crate) fn advance(&mut self, now: Instant) {
+        if now >= self.next_end {
+            self.end(now);
         }
-        ended
+    }
+
+    /// Ends those whose time is over at `now`.
+    #[cold]
+    fn end(&mut self, now: Instant) {
+        let is_over = |criteria: &Criteria| now >= criteria.until;
+        self.criteria.iter_mut().filter(|criteria| is_over(criteria)).for_each(|criteria| {
+            criteria.task = criteria.task.at_the_end();
+        });
+        // In their order otherwise, and in place: nothing is allocated here.
+        self.criteria.sort_unstable_by_key(|criteria| (is_over(criteria), criteria.id));
+        let ends = self.criteria.iter().map(|criteria| criteria.until).filter(|&end| end > now);
+        self.next_end = ends.min().unwrap_or(Instant::from_ticks(u64::MAX));
+    }
+
+    /// The rule that counts for the packet of `key` and `look`; `None` when none selects it.
+    #[inline(always)]
+    pub(crate) fn select(&self, key: &Key, look: &Look) -> Option<&Criteria> {
+        self.criteria.iter().find(|criteria| criteria.select(key, look))
     }
 }
 

@@ -63,7 +63,7 @@ impl Key {
             Side::Wire => (destination, source, look.ports.swapped()),
         };
         let ends =
-            u64::from(ports.to_bits()) | u64::from(pair.0) << PAIR | u64::from(look.protocol) << PROTOCOL;
+            u64::from(ports.to_bits()) | u64::from(pair.0) << PAIR | u64::from(look.protocol()) << PROTOCOL;
         Self { local, remote, ends }
     }
 

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::look::{FIXED_HEADER, Headers, Look, Shape, protocol};
+use crate::look::{FIXED_HEADER, Headers, Layout, Shape, protocol};
 use crate::option::{OPTION_OCTETS, PDM_ALONE};
 use crate::splice::Splice;
 use crate::tlv::{self, FIRST_OPTION};
@@ -35,8 +35,8 @@ pub struct Insertion {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// A header of its own, and the only one, in a packet of which this tells.
-    Only(Look),
+    /// A header of its own, and the only one, in a packet of this layout.
+    Only(Layout),
     /// A header of its own after others.
     Last(Last),
     /// Another option's header.
@@ -68,23 +68,23 @@ struct Merge {
 }
 
 impl Insertion {
-    /// Finds the place in `frame`, of which `look` tells.
+    /// Finds the place in `frame`, which is one of `layout`.
     ///
     /// # Errors
     /// [`Skip::OptionHeaderTooLong`], then [`Skip::Oversize`], by `limits`.
     #[inline(always)]
-    pub fn plan(frame: &[u8], look: &Look, limits: &Limits) -> Result<Self, Skip> {
-        let ip = look.ip();
-        let place = match look.shape() {
-            Shape::Plain => Place::Only(*look),
+    pub fn plan(frame: &[u8], layout: &Layout, limits: &Limits) -> Result<Self, Skip> {
+        let ip = layout.ip();
+        let place = match layout.shape() {
+            Shape::Plain => Place::Only(*layout),
             Shape::Alone => Place::merged(frame, ip + FIXED_HEADER, ip + FIXED_HEADER + PDM_ALONE),
-            Shape::Other => Place::after(frame, &look.headers(frame)?),
+            Shape::Other => Place::after(frame, &layout.headers(frame)?),
         };
         if place.header_len() > usize::from(limits.max_destopts_len) {
             return Err(Skip::OptionHeaderTooLong);
         }
         let Splice { old, new, .. } = place.splice(ip);
-        let total = FIXED_HEADER + usize::from(look.payload_len()) + new - old;
+        let total = FIXED_HEADER + usize::from(layout.payload_len()) + new - old;
         if new > old && total > usize::from(limits.mtu) {
             return Err(Skip::Oversize);
         }
@@ -113,7 +113,7 @@ impl Insertion {
     #[inline(always)]
     pub fn apply(&self, buffer: &mut [u8], option: &PdmOption) {
         match &self.place {
-            Place::Only(look) => alone::insert(buffer, look, option),
+            Place::Only(layout) => alone::insert(buffer, layout, option),
             Place::Last(last) => {
                 let packet = self.place.splice(self.ip).apply(buffer, self.ip);
                 let next = mem::replace(&mut packet[last.named_at], protocol::DESTINATION_OPTIONS);

@@ -22,7 +22,7 @@ mod time;
 mod tlv;
 
 pub use insert::{Insertion, Limits};
-pub use look::{Look, Marked, PdmAt, Ports, find_pdm, look, protocol};
+pub use look::{Layout, Look, Marked, PdmAt, Ports, find_pdm, look, protocol};
 pub use option::{PDM_OPTION_LEN, PDM_OPTION_TYPE, PdmOption};
 pub use psn::Psn;
 pub use skip::Skip;

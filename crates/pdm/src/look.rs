@@ -55,10 +55,12 @@ const SMALLEST_HEADER: usize = 8;
 const MOBILITY_ROUTING: u8 = 2;
 /// The end of a packet lies before this, or it is malformed: offsets have 32 bits.
 const LONGEST: usize = u32::MAX as usize;
+/// The fixed header starts before this, or what is there is malformed: a layout keeps 16 bits of where that is.
+const FARTHEST: usize = u16::MAX as usize;
 /// The first octet of a multicast address.
 const MULTICAST: u8 = 0xff;
-/// The UDP port of ESP in UDP (RFC 3948).
-const NAT_TRAVERSAL_PORT: u16 = 4500;
+/// The UDP port of ESP in UDP (RFC 3948), twice.
+const NAT_TRAVERSAL_PORTS: u32 = Ports::both(4500).octets;
 
 /// The two ports of a packet; for ICMPv6 echo both are its identifier, and both 0 where there are none.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -108,8 +110,8 @@ impl Ports {
     }
 
     /// Twice the same.
-    fn both(port: u16) -> Self {
-        let port = u32::from(port.to_be());
+    const fn both(port: u16) -> Self {
+        let port = port.to_be() as u32;
         Self { octets: port | port << u16::BITS }
     }
 
@@ -121,7 +123,9 @@ impl Ports {
     /// One of them is the port of ESP in UDP.
     #[inline]
     const fn traverse_nat(self) -> bool {
-        self.source() == NAT_TRAVERSAL_PORT || self.destination() == NAT_TRAVERSAL_PORT
+        // Both at once: only a half that is 0 borrows from a highest bit that was not set.
+        let differences = self.octets ^ NAT_TRAVERSAL_PORTS;
+        differences.wrapping_sub(0x0001_0001) & !differences & 0x8000_8000 != 0
     }
 }
 
@@ -162,20 +166,27 @@ impl PdmAt {
 }
 
 /// What one look at a packet tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Ports, where the protocol has them.
+    pub ports: Ports,
+    is_esp: bool,
+    /// Where its parts are.
+    pub layout: Layout,
+}
+
+/// Where the parts of a packet are: as much of a look as has to be known to edit it.
 ///
 /// It is made for each packet and kept between stages, and so it is small: where there are headers that few packets have, they
 /// are walked again when it comes to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct Layout {
     /// Offset of the fixed header in the frame.
-    ip: Offset,
-    /// Ports, where the protocol has them.
-    pub ports: Ports,
+    ip: u16,
     /// Octets after the fixed header.
     payload_len: u16,
     /// Upper-layer protocol.
-    pub protocol: u8,
-    is_esp: bool,
+    protocol: u8,
     shape: Shape,
 }
 
@@ -221,7 +232,14 @@ impl Look {
     #[must_use]
     #[inline(always)]
     pub fn addresses<'f>(&self, frame: &'f [u8]) -> &'f [[u8; 16]; 2] {
-        addresses(frame, self.ip())
+        addresses(frame, self.layout.ip())
+    }
+
+    /// Upper-layer protocol.
+    #[must_use]
+    #[inline]
+    pub const fn protocol(&self) -> u8 {
+        self.layout.protocol
     }
 
     /// Whether this is ESP in one of its three shapes: plain, wrapped, or in UDP (RFC 8250, section 3.4).
@@ -229,6 +247,15 @@ impl Look {
     #[inline]
     pub const fn is_esp(&self) -> bool {
         self.is_esp
+    }
+}
+
+impl Layout {
+    /// That of a packet whose fixed header is at `ip`, before [`FARTHEST`].
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "both looks see to it that it fits")]
+    const fn new(ip: usize, payload_len: u16, protocol: u8, shape: Shape) -> Self {
+        Self { ip: ip as u16, payload_len, protocol, shape }
     }
 
     /// Whether there is no extension header.
@@ -262,13 +289,19 @@ impl Look {
     /// Offset of the fixed header.
     #[inline]
     pub(crate) const fn ip(&self) -> usize {
-        self.ip.get()
+        self.ip as usize
     }
 
     /// Octets after the fixed header.
     #[inline]
     pub(crate) const fn payload_len(&self) -> u16 {
         self.payload_len
+    }
+
+    /// Upper-layer protocol.
+    #[inline]
+    pub(crate) const fn protocol(&self) -> u8 {
+        self.protocol
     }
 
     #[inline]
@@ -323,42 +356,44 @@ pub fn look(frame: &[u8], wire_len: usize, ip: usize) -> Result<Look, Skip> {
         protocol::UDP => ports.traverse_nat(),
         _ => false,
     };
-    let (payload_len, shape) = (walk.payload_len, walk.shape(ip));
-    Ok(Look { ip: Offset::new(ip), ports, payload_len, protocol: walk.next, is_esp, shape })
+    let layout = Layout::new(ip, walk.payload_len, walk.next, walk.shape(ip));
+    Ok(Look { ports, is_esp, layout })
 }
 
 impl Look {
+    /// Octets from the fixed header on without which a glance sees nothing.
+    pub const AT_A_GLANCE: usize = FIXED_HEADER + Ports::OCTETS;
+
     /// What [`look`] tells, where no walk is needed for it, as with nearly every packet: TCP or UDP directly behind the fixed
     /// header, or behind an options header that holds PDM and nothing else. `None` says nothing.
     #[inline(always)]
     #[must_use]
     pub fn glance(frame: &[u8], wire_len: usize, ip: usize) -> Option<Self> {
-        let packet = frame.get(ip..)?;
-        let fixed = packet.first_chunk::<FIXED_HEADER>()?;
-        let payload_len = u16::from_be_bytes([fixed[PAYLOAD_LENGTH], fixed[PAYLOAD_LENGTH + 1]]);
-        let end = ip + FIXED_HEADER + usize::from(payload_len);
-        if fixed[0] >> 4 != 6 || fixed[DESTINATION] == MULTICAST || end > wire_len.min(LONGEST) {
+        let packet = frame.get(ip..).filter(|_| wire_len < LONGEST && ip < FARTHEST)?;
+        let plain = packet.first_chunk::<{ Self::AT_A_GLANCE }>()?;
+        let payload_len = u16::from_be_bytes([plain[PAYLOAD_LENGTH], plain[PAYLOAD_LENGTH + 1]]);
+        let is_short = ip + FIXED_HEADER + usize::from(payload_len) > wire_len;
+        if plain[0] >> 4 != 6 || plain[DESTINATION] == MULTICAST || is_short {
             return None;
         }
-        let (ip, ports, is_esp) = (Offset::new(ip), Ports::default(), false);
-        let next = fixed[NEXT_HEADER];
+        let next = plain[NEXT_HEADER];
         if next != protocol::DESTINATION_OPTIONS {
-            let look = Self { ip, ports, payload_len, protocol: next, is_esp, shape: Shape::Plain };
-            return look.with_ports_at::<FIXED_HEADER>(packet);
+            let layout = Layout::new(ip, payload_len, next, Shape::Plain);
+            return Self::with_ports(Ports::read(plain.last_chunk()?), layout, 0);
         }
-        let alone = packet[FIXED_HEADER..].first_chunk::<PDM_ALONE>()?;
-        let next = option::next_after_alone(alone)?;
-        let look = Self { ip, ports, payload_len, protocol: next, is_esp, shape: Shape::Alone };
-        look.with_ports_at::<{ FIXED_HEADER + PDM_ALONE }>(packet)
+        let marked = packet.first_chunk::<{ FIXED_HEADER + PDM_ALONE + Ports::OCTETS }>()?;
+        let next = option::next_after_alone(marked[FIXED_HEADER..].first_chunk()?)?;
+        let layout = Layout::new(ip, payload_len, next, Shape::Alone);
+        Self::with_ports(Ports::read(marked.last_chunk()?), layout, PDM_ALONE)
     }
 
-    /// The same with the ports that stand `UPPER` octets from the start of `packet`; `None` unless it is TCP or UDP, and no ESP.
+    /// Of a packet of `layout` with `before` octets between the fixed header and `ports`; `None` unless it is TCP or UDP, and no
+    /// ESP.
     #[inline(always)]
-    fn with_ports_at<const UPPER: usize>(self, packet: &[u8]) -> Option<Self> {
-        let ports = Ports::read(packet.get(UPPER..)?.first_chunk()?);
-        let are_there = FIXED_HEADER + usize::from(self.payload_len) >= UPPER + Ports::OCTETS;
-        let has_ports = matches!(self.protocol, protocol::TCP | protocol::UDP) && are_there;
-        if has_ports && !ports.traverse_nat() { Some(Self { ports, ..self }) } else { None }
+    fn with_ports(ports: Ports, layout: Layout, before: usize) -> Option<Self> {
+        let are_there = usize::from(layout.payload_len) >= before + Ports::OCTETS;
+        let has_ports = matches!(layout.protocol, protocol::TCP | protocol::UDP) && are_there;
+        if has_ports && !ports.traverse_nat() { Some(Self { ports, is_esp: false, layout }) } else { None }
     }
 }
 
@@ -416,7 +451,7 @@ impl<'f> Walk<'f> {
     #[inline]
     fn start(frame: &'f [u8], wire_len: usize, ip: usize) -> Result<Self, Skip> {
         let fixed = frame.get(ip..).and_then(|octets| octets.first_chunk::<FIXED_HEADER>());
-        let fixed = fixed.filter(|fixed| fixed[0] >> 4 == 6).ok_or(Skip::Malformed)?;
+        let fixed = fixed.filter(|fixed| fixed[0] >> 4 == 6 && ip < FARTHEST).ok_or(Skip::Malformed)?;
         let payload_len = u16::from_be_bytes([fixed[PAYLOAD_LENGTH], fixed[PAYLOAD_LENGTH + 1]]);
         if payload_len == 0 && fixed[NEXT_HEADER] == protocol::HOP_BY_HOP {
             return Err(Skip::Jumbogram);
@@ -597,7 +632,7 @@ mod tests {
 
     fn verdict(next: u8, payload: &[u8]) -> Result<u8, Skip> {
         let packet = packet(next, payload);
-        look(&packet, packet.len(), 0).map(|look| look.protocol)
+        look(&packet, packet.len(), 0).map(|look| look.protocol())
     }
 
     /// Whatever any one octet of a packet is.
@@ -630,9 +665,9 @@ mod tests {
         let routing_then_options = [60, 0, 4, 0, 0, 0, 0, 0, 253, 0, 1, 4, 0, 0, 0, 0];
         let packet = packet(protocol::ROUTING, &routing_then_options);
         let look = look(&packet, packet.len(), 0).unwrap();
-        let headers = look.headers(&packet).unwrap();
+        let headers = look.layout.headers(&packet).unwrap();
         assert_eq!((headers.upper, headers.names_upper, headers.end_with_options), (56, 48, true));
-        assert_eq!((look.protocol, look.ports, look.pdm(&packet)), (253, Ports::default(), Ok(None)));
+        assert_eq!((look.protocol(), look.ports, look.layout.pdm(&packet)), (253, Ports::default(), Ok(None)));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Stripping: the option out, the rest as it would be without it.
 
 use crate::insert::length_field;
-use crate::look::{Look, PdmHeader, Shape};
+use crate::look::{Layout, PdmHeader, Shape};
 use crate::splice::{Splice, shrink_plain};
 use crate::tlv::{self, FIRST_OPTION, Tlv};
 
-/// Takes the option out of `packet`, of which `look` tells, and returns how many octets the packet's front has to lose
+/// Takes the option out of `packet`, which is one of `layout`, and returns how many octets the packet's front has to lose
 /// now: none if there is no option.
 ///
 /// If nothing but padding is left the options header goes too. Otherwise the other options stay in order, each at its
@@ -14,18 +14,18 @@ use crate::tlv::{self, FIRST_OPTION, Tlv};
 /// # Panics
 /// If `packet` is not the one that was looked at.
 #[inline(always)]
-pub fn strip(packet: &mut [u8], look: &Look) -> usize {
-    match look.shape() {
+pub fn strip(packet: &mut [u8], layout: &Layout) -> usize {
+    match layout.shape() {
         Shape::Plain => 0,
-        Shape::Alone => shrink_plain(packet, look.ip(), look.payload_len(), look.protocol),
-        Shape::Other => strip_other(packet, look),
+        Shape::Alone => shrink_plain(packet, layout.ip(), layout.payload_len(), layout.protocol()),
+        Shape::Other => strip_other(packet, layout),
     }
 }
 
 /// Takes the option out of a header that is not the only one, or holds others too.
 #[cold]
-fn strip_other(packet: &mut [u8], look: &Look) -> usize {
-    let found = look.headers(packet).and_then(|headers| headers.pdm);
+fn strip_other(packet: &mut [u8], layout: &Layout) -> usize {
+    let found = layout.headers(packet).and_then(|headers| headers.pdm);
     let Ok(Some(PdmHeader { option, start, len, named_at })) = found else { return 0 };
     let header = &mut packet[start..start + len];
     let rest = close_up(header, option - start);
@@ -35,7 +35,7 @@ fn strip_other(packet: &mut [u8], look: &Look) -> usize {
         header[1] = length_field(rest);
     }
     let splice = Splice { start: start + rest, old: len - rest, new: 0 };
-    splice.apply(packet, look.ip());
+    splice.apply(packet, layout.ip());
     splice.shrinkage()
 }
 

@@ -6,19 +6,19 @@
 mod packets;
 
 use packets::{Chain, MTU_1500, any_chain, canonical_chain, plain_chain};
-use pdm::{Attos, Insertion, Limits, Look, PdmOption, Psn, ScaledTime, Skip, ethernet, look, strip};
+use pdm::{Attos, Insertion, Layout, Limits, PdmOption, Psn, ScaledTime, Skip, ethernet, look, strip};
 use proptest::prelude::*;
 
 /// No limit that a test packet could meet.
 const NO_LIMITS: Limits = Limits { mtu: u16::MAX, max_destopts_len: 2048 };
 
-fn look_at(frame: &[u8]) -> Result<Look, Skip> {
-    look(frame, frame.len(), ethernet::network_offset(frame)?)
+fn layout_of(frame: &[u8]) -> Result<Layout, Skip> {
+    look(frame, frame.len(), ethernet::network_offset(frame)?).map(|look| look.layout)
 }
 
 /// The frame with `option` in its place.
 fn inserted(frame: &[u8], option: &PdmOption, limits: &Limits) -> Result<Vec<u8>, Skip> {
-    let place = Insertion::plan(frame, &look_at(frame)?, limits)?;
+    let place = Insertion::plan(frame, &layout_of(frame)?, limits)?;
     let mut grown = vec![0xee; place.growth()];
     grown.extend_from_slice(frame);
     place.apply(&mut grown, option);
@@ -27,10 +27,10 @@ fn inserted(frame: &[u8], option: &PdmOption, limits: &Limits) -> Result<Vec<u8>
 
 /// The frame without its option; `None` if it has none.
 fn stripped(frame: &[u8]) -> Option<Vec<u8>> {
-    let look = look_at(frame).ok()?;
-    look.pdm(frame).ok()??;
+    let layout = layout_of(frame).ok()?;
+    layout.pdm(frame).ok()??;
     let mut frame = frame.to_vec();
-    let front = strip(&mut frame, &look);
+    let front = strip(&mut frame, &layout);
     Some(frame.split_off(front))
 }
 
@@ -80,7 +80,7 @@ proptest! {
         // As much as a capture's snap length left of it.
         if let Ok(ip) = ethernet::network_offset(captured)
             && let Ok(look) = look(captured, frame.len() + longer, ip)
-            && let Ok(place) = Insertion::plan(captured, &look, &NO_LIMITS)
+            && let Ok(place) = Insertion::plan(captured, &look.layout, &NO_LIMITS)
         {
             let mut grown = vec![0; place.growth()];
             grown.extend_from_slice(captured);
@@ -102,14 +102,15 @@ proptest! {
     fn what_was_inserted_is_found_again_and_only_that_changed(chain in any_chain(), option in option()) {
         let frame = chain.frame();
         let marked = inserted(&frame, &option, &NO_LIMITS).unwrap();
-        let look = look_at(&marked).unwrap();
-        let at = look.pdm(&marked).unwrap().unwrap();
+        let ip = ethernet::network_offset(&marked).unwrap();
+        let look = look(&marked, marked.len(), ip).unwrap();
+        let at = look.layout.pdm(&marked).unwrap().unwrap();
         prop_assert_eq!(PdmOption::read(&marked, &at), option);
-        prop_assert_eq!(look.protocol, chain.protocol);
+        prop_assert_eq!(look.protocol(), chain.protocol);
         assert_same_around(&marked, &frame, &chain);
         let bare = stripped(&marked).unwrap();
         assert_same_around(&bare, &frame, &chain);
-        prop_assert_eq!(look_at(&bare).unwrap().pdm(&bare), Ok(None));
+        prop_assert_eq!(layout_of(&bare).unwrap().pdm(&bare), Ok(None));
     }
 
     #[test]

@@ -18,14 +18,14 @@ impl Engine<'_> {
         tally: &mut Tally,
     ) {
         if selected.task.inserts()
-            && alone::suits(&selected.look, &pair.limits)
+            && alone::suits(&selected.layout, &pair.limits)
             && let Some(likely) = selected.likely
             && let Some(mut flow) = self.shard.confirm(likely, &selected.key, moment.now)
             && !flow.is_native()
             && let Ok(bytes) = packet.grow_front(alone::LEN)
         {
             self.notes.local_delay(&flow, selected, moment);
-            alone::insert(bytes, &selected.look, &flow.depart(moment.now, moment.rate));
+            alone::insert(bytes, &selected.layout, &flow.depart(moment.now, moment.rate));
             tally.inserted += 1;
         } else {
             tally.count(self.egress_closely(packet, selected, pair, moment), &self.notes.counters);
@@ -41,7 +41,7 @@ impl Engine<'_> {
         pair: &Pair,
         moment: &Moment,
     ) -> Result<Done, Skip> {
-        let pdm = selected.look.pdm(packet.bytes())?;
+        let pdm = selected.layout.pdm(packet.bytes())?;
         if selected.task.is_over() {
             return Err(Skip::NotSelected);
         }
@@ -71,7 +71,7 @@ impl Engine<'_> {
         if flow.is_some_and(|flow| self.shard.flow(flow).is_native()) {
             return Err(Skip::NativeHost);
         }
-        let place = Insertion::plan(packet.bytes(), &selected.look, &pair.limits)?;
+        let place = Insertion::plan(packet.bytes(), &selected.layout, &pair.limits)?;
         let bytes = packet.grow_front(place.growth()).map_err(|_| Skip::NoHeadroom)?;
         // Only a packet that has grown makes a flow.
         let flow = flow.map_or_else(|| self.create(selected, moment.now), Ok)?;

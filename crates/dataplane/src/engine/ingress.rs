@@ -1,6 +1,6 @@
 //! From the wire to the hosts.
 
-use pdm::{Look, PdmAt, PdmOption, Skip};
+use pdm::{Layout, PdmAt, PdmOption, Skip};
 
 use super::{Done, Engine, Moment, Selected, Tally};
 use crate::Packet;
@@ -15,16 +15,16 @@ impl Engine<'_> {
         moment: &Moment,
         tally: &mut Tally,
     ) {
-        if selected.look.is_alone()
+        if selected.layout.is_alone()
             && !selected.task.is_over()
             && let Some(likely) = selected.likely
             && let Some(mut flow) = self.shard.confirm(likely, &selected.key, moment.received)
-            && let Ok(Some(at)) = selected.look.pdm(packet.bytes())
+            && let Ok(Some(at)) = selected.layout.pdm(packet.bytes())
         {
             let option = PdmOption::read(packet.bytes(), &at);
             self.notes.arrival(&mut flow, &option, selected, moment);
             if selected.task.strips() && !flow.is_native() {
-                strip(packet, &selected.look, tally);
+                strip(packet, &selected.layout, tally);
             }
             tally.observed += 1;
         } else {
@@ -42,7 +42,7 @@ impl Engine<'_> {
         moment: &Moment,
         tally: &mut Tally,
     ) -> Result<Done, Skip> {
-        let pdm = selected.look.pdm(packet.bytes())?;
+        let pdm = selected.layout.pdm(packet.bytes())?;
         if selected.task.is_over() {
             return self.strip_after_the_end(packet, selected, pdm, moment, tally);
         }
@@ -61,7 +61,7 @@ impl Engine<'_> {
         }
         // Without room for the flow too: no host is surprised under overload.
         if selected.task.strips() && !native {
-            strip(packet, &selected.look, tally);
+            strip(packet, &selected.layout, tally);
         }
         flow.map(|_| Done::Observed)
     }
@@ -81,15 +81,15 @@ impl Engine<'_> {
             && selected.task.strips()
             && !self.shard.flow(flow).is_native()
         {
-            strip(packet, &selected.look, tally);
+            strip(packet, &selected.layout, tally);
         }
         Err(Skip::NotSelected)
     }
 }
 
 #[inline(always)]
-fn strip<P: Packet>(packet: &mut P, look: &Look, tally: &mut Tally) {
-    let octets = pdm::strip(packet.bytes_mut(), look);
+fn strip<P: Packet>(packet: &mut P, layout: &Layout, tally: &mut Tally) {
+    let octets = pdm::strip(packet.bytes_mut(), layout);
     packet.shrink_front(octets);
     tally.stripped += 1;
 }

@@ -151,7 +151,8 @@ impl<'m> Engine<'m> {
     /// Looks at each packet of `burst`, as [`Engine::process`] has it, and changes none. What the rules select goes into
     /// `stage`, and its flow's place in the table is asked for; all else is counted.
     #[inline]
-    pub(crate) fn look<P: Packet>(&self, burst: &[P], coming: &Coming, stage: &mut Stage) {
+    pub(crate) fn look<P: Packet>(&mut self, burst: &[P], coming: &Coming, stage: &mut Stage) {
+        self.rules.advance(coming.received);
         // Each with a loop of its own, which asks no packet for its side.
         match coming.arrival {
             Arrival::Port(Side::Host) => self.look_from(&[Side::Host], burst, coming, stage),
@@ -190,14 +191,15 @@ impl<'m> Engine<'m> {
         coming: &Coming,
         stage: &mut Stage,
     ) -> Result<(), Skip> {
-        let (frame, ip) = (packet.bytes(), packet.network_offset()?);
-        // A glance costs less where it is known beforehand.
-        if ip == ethernet::UNTAGGED
+        let frame = packet.bytes();
+        // A glance costs less where it is known beforehand where the packet starts, and that all of it is there.
+        if frame.len() >= ethernet::UNTAGGED + Look::AT_A_GLANCE
+            && packet.network_offset() == Ok(ethernet::UNTAGGED)
             && let Some(look) = Look::glance(frame, packet.wire_len(), ethernet::UNTAGGED)
         {
             return self.select(place, sides, frame, look, coming, stage);
         }
-        self.look_closely(place, sides, packet, ip, coming, stage)
+        self.look_closely(place, sides, packet, coming, stage)
     }
 
     /// Looks at a packet that is tagged, or that a glance is not enough for.
@@ -207,11 +209,10 @@ impl<'m> Engine<'m> {
         place: usize,
         sides: &[Side],
         packet: &P,
-        ip: usize,
         coming: &Coming,
         stage: &mut Stage,
     ) -> Result<(), Skip> {
-        let (frame, wire_len) = (packet.bytes(), packet.wire_len());
+        let (frame, wire_len, ip) = (packet.bytes(), packet.wire_len(), packet.network_offset()?);
         // Behind tags a glance is enough for nearly all too.
         let look = Look::glance(frame, wire_len, ip).map_or_else(|| pdm::look(frame, wire_len, ip), Ok)?;
         self.select(place, sides, frame, look, coming, stage)
@@ -230,9 +231,8 @@ impl<'m> Engine<'m> {
     ) -> Result<(), Skip> {
         for &side in sides {
             let key = Key::of(frame, &look, side, coming.pair);
-            if let Some(criteria) = self.rules.select(&key, &look, coming.received) {
-                let task = criteria.task(coming.received);
-                stage.push(Selected::new(place, side, key, look, criteria.id, task));
+            if let Some(criteria) = self.rules.select(&key, &look) {
+                stage.push(Selected::new(place, side, key, look.layout, criteria.id, criteria.task));
                 return Ok(());
             }
         }
@@ -381,5 +381,5 @@ struct Moment {
 /// Why a packet is left alone that no rule selects.
 #[inline(always)]
 fn why_not_selected(look: &Look, frame: &[u8]) -> Skip {
-    if look.is_esp() { Skip::Esp } else { look.pdm(frame).err().unwrap_or(Skip::NotSelected) }
+    if look.is_esp() { Skip::Esp } else { look.layout.pdm(frame).err().unwrap_or(Skip::NotSelected) }
 }

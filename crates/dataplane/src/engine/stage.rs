@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use flow::{FlowId, Hash, Key, Side};
-use pdm::Look;
+use pdm::Layout;
 use stats::RuleId;
 
 use crate::rules::Task;
@@ -14,7 +14,7 @@ pub(crate) struct Selected {
     pub(super) hash: Hash,
     /// The flow that is most likely its own.
     pub(super) likely: Option<FlowId>,
-    pub(super) look: Look,
+    pub(super) layout: Layout,
     rule: RuleId,
     pub(super) task: Task,
     pub(super) side: Side,
@@ -25,8 +25,8 @@ pub(crate) struct Selected {
 impl Selected {
     /// The packet at `place` of a burst, not yet hashed, which is to have `task` done for `rule`.
     #[inline(always)]
-    pub(super) fn new(place: usize, side: Side, key: Key, look: Look, rule: RuleId, task: Task) -> Self {
-        Self { key, hash: Hash::default(), likely: None, look, rule, task, side, place: place_of(place) }
+    pub(super) fn new(place: usize, side: Side, key: Key, layout: Layout, rule: RuleId, task: Task) -> Self {
+        Self { key, hash: Hash::default(), likely: None, layout, rule, task, side, place: place_of(place) }
     }
 
     /// It, at `place` of another burst.
