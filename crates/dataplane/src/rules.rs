@@ -1,12 +1,12 @@
 //! Which packets are measured, and how.
 
-use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 
-use flow::{Instant, Key};
+use flow::{Ends, Instant};
 use ipnet::Ipv6Net;
 use pdm::{Look, Ports, protocol};
 use stats::RuleId;
+use wide::u64x2;
 
 /// What is done to the packets of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,26 +59,31 @@ impl Protocol {
     }
 }
 
-/// An IPv6 prefix, kept so that a match is one comparison, in the order of this machine's octets.
+/// An IPv6 prefix, kept so that a match is one comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prefix {
-    network: u128,
-    mask: u128,
+    network: u64x2,
+    mask: u64x2,
 }
 
 impl Prefix {
-    #[inline]
-    fn contains(&self, address: Ipv6Addr) -> bool {
-        (u128::from_ne_bytes(address.octets()) ^ self.network) & self.mask == 0
+    #[inline(always)]
+    fn contains(&self, address: &[u8; 16]) -> bool {
+        ((in_register(address) ^ self.network) & self.mask).simd_eq(u64x2::ZERO).all()
     }
 }
 
 impl From<Ipv6Net> for Prefix {
     fn from(net: Ipv6Net) -> Self {
-        let [network, mask] =
-            [net.network(), net.netmask()].map(|address| u128::from_ne_bytes(address.octets()));
+        let [network, mask] = [net.network(), net.netmask()].map(|address| in_register(&address.octets()));
         Self { network, mask }
     }
+}
+
+/// An address, in whatever order this machine has the octets.
+#[inline(always)]
+fn in_register(address: &[u8; 16]) -> u64x2 {
+    u64x2::new(zerocopy::transmute!(*address))
 }
 
 /// A rule: what it selects, and what is done to that.
@@ -164,11 +169,12 @@ impl Criteria {
         Some(Self { id, task: Task::of(action), esp_tunnel, takes_any_upper, until, local, remote, upper })
     }
 
+    /// Whether the packet of `look` between `ends` fulfils them.
     #[inline(always)]
-    fn select(&self, key: &Key, look: &Look) -> bool {
-        self.local.contain(key.local())
-            && self.remote.contain(key.remote())
-            && (self.takes_any_upper || self.upper.selects(look.protocol(), look.is_esp(), key.ports()))
+    pub(crate) fn select(&self, ends: &Ends<'_>, look: &Look) -> bool {
+        self.local.contain(ends.local)
+            && self.remote.contain(ends.remote)
+            && (self.takes_any_upper || self.upper.selects(look.protocol(), look.is_esp(), ends.ports))
             // Without a tunnel the option would have to stand inside the encryption (RFC 8250, section 3.4.1).
             && (!look.is_esp() || self.esp_tunnel)
     }
@@ -217,14 +223,15 @@ impl Prefixes {
     }
 
     #[inline(always)]
-    fn contain(&self, address: Ipv6Addr) -> bool {
+    fn contain(&self, address: &[u8; 16]) -> bool {
         self.first.contains(address) || self.others.iter().any(|prefix| prefix.contains(address))
     }
 }
 
 impl Upper {
-    /// Whether it selects what the host sends by `ports`. Not told by a key and a look: those would have to be in memory, of
-    /// each packet.
+    /// Whether it selects what the host sends by `ports`. Not told by ends and a look, and called cold though it may be asked
+    /// often: what is known of a packet would have to be in memory, of each packet, for the sake of this call.
+    #[cold]
     #[inline(never)]
     fn selects(&self, protocol: u8, is_esp: bool, ports: Ports) -> bool {
         self.protocol.selects(protocol, is_esp)
@@ -288,10 +295,10 @@ impl Rules {
         self.next_end = ends.min().unwrap_or(Instant::from_ticks(u64::MAX));
     }
 
-    /// The rule that counts for the packet of `key` and `look`; `None` when none selects it.
-    #[inline(always)]
-    pub(crate) fn select(&self, key: &Key, look: &Look) -> Option<&Criteria> {
-        self.criteria.iter().find(|criteria| criteria.select(key, look))
+    /// Those that could select a packet. The first one that does counts.
+    #[inline]
+    pub(crate) fn criteria(&self) -> &[Criteria] {
+        &self.criteria
     }
 }
 

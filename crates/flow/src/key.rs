@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use pdm::{Look, Ports};
+use wide::u64x2;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Which side of the appliance a packet came from.
@@ -51,20 +52,45 @@ pub struct Key {
 const PAIR: u32 = 32;
 const PROTOCOL: u32 = 48;
 
-impl Key {
-    /// The key of the packet in `frame`, of which `look` tells, that came from `side` of `pair`.
+/// What a packet says of the two ends of its flow.
+#[derive(Debug, Clone, Copy)]
+pub struct Ends<'f> {
+    /// Address on the host side.
+    pub local: &'f [u8; 16],
+    /// Address on the wire side.
+    pub remote: &'f [u8; 16],
+    /// The ports of what the host sends.
+    pub ports: Ports,
+}
+
+impl<'f> Ends<'f> {
+    /// Those of the packet in `frame`, of which `look` tells, that came from `side`.
     #[must_use]
     #[inline(always)]
-    pub fn of(frame: &[u8], look: &Look, side: Side, pair: PairId) -> Self {
+    pub fn of(frame: &'f [u8], look: &Look, side: Side) -> Self {
         let [source, destination] = look.addresses(frame);
-        let (source, destination) = (words(source), words(destination));
-        let (local, remote, ports) = match side {
-            Side::Host => (source, destination, look.ports),
-            Side::Wire => (destination, source, look.ports.swapped()),
-        };
-        let ends =
-            u64::from(ports.to_bits()) | u64::from(pair.0) << PAIR | u64::from(look.protocol()) << PROTOCOL;
-        Self { local, remote, ends }
+        match side {
+            Side::Host => Self { local: source, remote: destination, ports: look.ports },
+            Side::Wire => Self { local: destination, remote: source, ports: look.ports.swapped() },
+        }
+    }
+}
+
+impl Key {
+    /// The key of a packet of `protocol` between `ends` that came by `pair`.
+    #[must_use]
+    #[inline(always)]
+    pub fn new(ends: &Ends<'_>, protocol: u8, pair: PairId) -> Self {
+        let Ends { local, remote, ports } = *ends;
+        let ends = u64::from(ports.to_bits()) | u64::from(pair.0) << PAIR | u64::from(protocol) << PROTOCOL;
+        Self { local: words(local), remote: words(remote), ends }
+    }
+
+    /// The key of the packet in `frame`, of which `look` tells, that came from `side` of `pair`.
+    #[must_use]
+    #[inline]
+    pub fn of(frame: &[u8], look: &Look, side: Side, pair: PairId) -> Self {
+        Self::new(&Ends::of(frame, look, side), look.protocol(), pair)
     }
 
     /// Address on the host side.
@@ -151,7 +177,8 @@ impl fmt::Debug for Key {
 
 #[inline]
 fn words(address: &[u8; 16]) -> [u64; 2] {
-    zerocopy::transmute!(*address)
+    let words = u64x2::new(zerocopy::transmute!(*address));
+    [words.as_array()[0], words.as_array()[1]]
 }
 
 #[inline]

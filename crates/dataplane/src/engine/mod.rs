@@ -6,13 +6,14 @@ mod ingress;
 mod notes;
 mod stage;
 
+use std::convert::identity;
 use std::sync::Arc;
 
-use flow::{Ended, FlowId, FlowRecord, Instant, Key, PairId, Shard, Side, Survey, TickRate};
+use flow::{Ended, Ends, FlowId, FlowRecord, Instant, Key, PairId, Shard, Side, Survey, TickRate};
 use pdm::{Limits, Look, Skip, ethernet};
 use stats::{Counters, Drop, Metric, PrefixBook, Recorders, RuleId};
 
-use crate::rules::Rules;
+use crate::rules::{Criteria, Rules};
 use crate::{Clock, Packet};
 
 use notes::Notes;
@@ -149,17 +150,21 @@ impl<'m> Engine<'m> {
     }
 
     /// Looks at each packet of `burst`, as [`Engine::process`] has it, and changes none. What the rules select goes into
-    /// `stage`, and its flow's place in the table is asked for; all else is counted.
+    /// `stage`, which is empty, and its flow's place in the table is asked for; all else is counted.
     #[inline]
     pub(crate) fn look<P: Packet>(&mut self, burst: &[P], coming: &Coming, stage: &mut Stage) {
+        self.notes.counters.packets.add(burst.len() as u64);
         self.rules.advance(coming.received);
+        let rules = self.rules.criteria();
+        if rules.is_empty() {
+            return self.overlook(burst);
+        }
         // Each with a loop of its own, which asks no packet for its side.
         match coming.arrival {
-            Arrival::Port(Side::Host) => self.look_from(&[Side::Host], burst, coming, stage),
-            Arrival::Port(Side::Wire) => self.look_from(&[Side::Wire], burst, coming, stage),
-            Arrival::Capture => self.look_from(&[Side::Host, Side::Wire], burst, coming, stage),
+            Arrival::Port(Side::Host) => self.look_from(&[Side::Host], rules, burst, coming, stage),
+            Arrival::Port(Side::Wire) => self.look_from(&[Side::Wire], rules, burst, coming, stage),
+            Arrival::Capture => self.look_from(&[Side::Host, Side::Wire], rules, burst, coming, stage),
         }
-        self.notes.counters.packets.add(burst.len() as u64);
         // A round of its own: so the processor works on several hashes at a time, each of which takes it long.
         for selected in stage {
             selected.hash = self.shard.hash(&selected.key);
@@ -167,76 +172,57 @@ impl<'m> Engine<'m> {
         }
     }
 
+    /// Where no rule is to be asked: finds out why each packet of `burst` is left alone.
+    #[inline(always)]
+    fn overlook<P: Packet>(&self, burst: &[P]) {
+        let mut others = 0;
+        for packet in burst {
+            if glance(packet).is_none() {
+                let not_selected = |look: Look| why_not_selected(&look, packet.bytes());
+                others += self.count_skip(look_closely(packet).map_or_else(identity, not_selected));
+            }
+        }
+        self.count_not_selected(burst.len() - others);
+    }
+
     /// Looks at each packet of `burst`, which is from one of `sides`, the likelier one first.
     #[inline(always)]
-    fn look_from<P: Packet>(&self, sides: &[Side], burst: &[P], coming: &Coming, stage: &mut Stage) {
-        let mut not_selected = 0;
+    fn look_from<P: Packet>(
+        &self,
+        sides: &[Side],
+        rules: &[Criteria],
+        burst: &[P],
+        coming: &Coming,
+        stage: &mut Stage,
+    ) {
+        let mut others = 0;
         for (place, packet) in burst.iter().enumerate() {
-            match self.look_at(place, sides, packet, coming, stage) {
-                Ok(()) => {}
-                Err(Skip::NotSelected) => not_selected += 1,
-                Err(skip) => self.notes.counters.skipped[skip.index()].add(1),
+            let asked = Asked { sides, rules, pair: coming.pair, place };
+            let selected = match glance(packet) {
+                Some(look) => asked.select(packet.bytes(), look, stage),
+                None => asked.select_closely(packet, stage),
+            };
+            if let Err(skip) = selected {
+                others += self.count_skip(skip);
             }
         }
-        self.notes.counters.skipped[Skip::NotSelected.index()].add(not_selected);
+        self.count_not_selected(burst.len() - stage.len() - others);
     }
 
-    /// Looks at a packet and asks the rules about it.
+    /// Counts a packet that is left alone, unless that is because it is not selected. Returns how many are counted.
     #[inline(always)]
-    fn look_at<P: Packet>(
-        &self,
-        place: usize,
-        sides: &[Side],
-        packet: &P,
-        coming: &Coming,
-        stage: &mut Stage,
-    ) -> Result<(), Skip> {
-        let frame = packet.bytes();
-        // A glance costs less where it is known beforehand where the packet starts, and that all of it is there.
-        if frame.len() >= ethernet::UNTAGGED + Look::AT_A_GLANCE
-            && packet.network_offset() == Ok(ethernet::UNTAGGED)
-            && let Some(look) = Look::glance(frame, packet.wire_len(), ethernet::UNTAGGED)
-        {
-            return self.select(place, sides, frame, look, coming, stage);
+    fn count_skip(&self, skip: Skip) -> usize {
+        if skip == Skip::NotSelected {
+            return 0;
         }
-        self.look_closely(place, sides, packet, coming, stage)
+        self.notes.counters.skipped[skip.index()].add(1);
+        1
     }
 
-    /// Looks at a packet that is tagged, or that a glance is not enough for.
-    #[inline(never)]
-    fn look_closely<P: Packet>(
-        &self,
-        place: usize,
-        sides: &[Side],
-        packet: &P,
-        coming: &Coming,
-        stage: &mut Stage,
-    ) -> Result<(), Skip> {
-        let (frame, wire_len, ip) = (packet.bytes(), packet.wire_len(), packet.network_offset()?);
-        // Behind tags a glance is enough for nearly all too.
-        let look = Look::glance(frame, wire_len, ip).map_or_else(|| pdm::look(frame, wire_len, ip), Ok)?;
-        self.select(place, sides, frame, look, coming, stage)
-    }
-
-    /// Asks the rules about a packet.
+    /// Counts the others. All at once: a count that goes from packet to packet through memory takes longer than a packet.
     #[inline(always)]
-    fn select(
-        &self,
-        place: usize,
-        sides: &[Side],
-        frame: &[u8],
-        look: Look,
-        coming: &Coming,
-        stage: &mut Stage,
-    ) -> Result<(), Skip> {
-        for &side in sides {
-            let key = Key::of(frame, &look, side, coming.pair);
-            if let Some(criteria) = self.rules.select(&key, &look) {
-                stage.push(Selected::new(place, side, key, look.layout, criteria.id, criteria.task));
-                return Ok(());
-            }
-        }
-        Err(why_not_selected(&look, frame))
+    fn count_not_selected(&self, packets: usize) {
+        self.notes.counters.skipped[Skip::NotSelected.index()].add(packets as u64);
     }
 
     /// Finds out which flows the packets of `stage` most likely belong to, and asks for those.
@@ -376,6 +362,57 @@ struct Moment {
     /// When it is sent, as far as options can tell.
     now: Instant,
     rate: TickRate,
+}
+
+/// What is asked about one packet of a burst.
+struct Asked<'a> {
+    /// Where it may be from, the likelier side first.
+    sides: &'a [Side],
+    rules: &'a [Criteria],
+    pair: PairId,
+    place: usize,
+}
+
+impl Asked<'_> {
+    /// Puts the packet in `frame`, of which `look` tells, into `stage` if a rule selects it.
+    #[inline(always)]
+    fn select(&self, frame: &[u8], look: Look, stage: &mut Stage) -> Result<(), Skip> {
+        for &side in self.sides {
+            let ends = Ends::of(frame, &look, side);
+            if let Some(rule) = self.rules.iter().find(|rule| rule.select(&ends, &look)) {
+                let key = Key::new(&ends, look.protocol(), self.pair);
+                stage.push(Selected::new(self.place, side, key, look.layout, rule.id, rule.task));
+                return Ok(());
+            }
+        }
+        Err(why_not_selected(&look, frame))
+    }
+
+    /// The same of a packet that a glance is not enough for.
+    #[inline(never)]
+    fn select_closely<P: Packet>(&self, packet: &P, stage: &mut Stage) -> Result<(), Skip> {
+        self.select(packet.bytes(), look_closely(packet)?, stage)
+    }
+}
+
+/// What a glance tells of a packet without tags.
+#[inline(always)]
+fn glance<P: Packet>(packet: &P) -> Option<Look> {
+    let frame = packet.bytes();
+    // It costs less where it is known beforehand where the packet starts, and that all of it is there.
+    let is_long = frame.len() >= ethernet::UNTAGGED + Look::AT_A_GLANCE;
+    if !is_long || packet.network_offset() != Ok(ethernet::UNTAGGED) {
+        return None;
+    }
+    Look::glance(frame, packet.wire_len(), ethernet::UNTAGGED)
+}
+
+/// Looks at a packet that is tagged, or that a glance is not enough for.
+#[inline(never)]
+fn look_closely<P: Packet>(packet: &P) -> Result<Look, Skip> {
+    let (frame, wire_len, ip) = (packet.bytes(), packet.wire_len(), packet.network_offset()?);
+    // Behind tags a glance is enough for nearly all too.
+    Look::glance(frame, wire_len, ip).map_or_else(|| pdm::look(frame, wire_len, ip), Ok)
 }
 
 /// Why a packet is left alone that no rule selects.
