@@ -76,11 +76,11 @@ impl PdmOption {
     #[inline]
     pub(crate) fn emit_alone(&self, next: u8) -> [u8; PDM_ALONE] {
         // Put together as numbers: octets stored one by one would keep whoever loads them together waiting.
-        let start = u64::from(u32::from_be_bytes([next, 1, PDM_OPTION_TYPE, PDM_OPTION_LEN]));
+        const START: u64 = u64::from_be_bytes([0, 1, PDM_OPTION_TYPE, PDM_OPTION_LEN, 0, 0, 0, 0]);
         let [scale_dtlr, scale_dtls] = [self.delta_tlr.scale, self.delta_tls.scale].map(u64::from);
         let [psntp, psnlr] = [self.psntp, self.psnlr].map(|psn| u64::from(psn.get()));
         let [delta_tlr, delta_tls] = [self.delta_tlr.mantissa, self.delta_tls.mantissa].map(u64::from);
-        let first = start << 32 | scale_dtlr << 24 | scale_dtls << 16 | psntp;
+        let first = u64::from(next) << 56 | START | scale_dtlr << 24 | scale_dtls << 16 | psntp;
         let last = psnlr << 48 | delta_tlr << 32 | delta_tls << 16 | u64::from(PADN) << 8;
         zerocopy::transmute!([first.to_be_bytes(), last.to_be_bytes()])
     }

@@ -87,42 +87,42 @@ fn packet_at_the_end_of<const OCTETS: usize>(front: &mut [u8]) -> &mut [u8; OCTE
     front.last_chunk_mut().expect("the front is longer")
 }
 
-/// Octets that [`move_front`] moves at once.
-const PIECE: usize = 16;
+/// Octets that are moved at once, in a register.
+const PIECE: usize = 32;
 
-/// Octets of the pieces without the last one, which may overlap with them.
-const PIECES: usize = 3 * PIECE;
-
-/// Moves all of `front` but [`PDM_ALONE`] octets from offset `from` to offset `to`.
+/// Moves all of `front` but [`PDM_ALONE`] octets from offset `from` to offset `to`, one of which is 0 and the other one
+/// [`PDM_ALONE`].
 ///
-/// Ethernet's header with up to two tags and IPv6's have 54 to 62 octets. They are moved as four pieces of fixed size, in
-/// registers: a copy of any other length has to be asked of the C library.
+/// Ethernet's header with up to two tags and IPv6's have 54 to 62 octets. They are moved as two pieces, which may overlap: a
+/// copy of any other length has to be asked of the C library.
 #[inline(always)]
 fn move_front(front: &mut [u8], from: usize, to: usize) {
     let len = front.len() - PDM_ALONE;
-    let source = &front[from..from + len];
-    let is_short = len <= PIECES + PIECE;
-    let (true, Some(pieces), Some(last)) = (is_short, source.first_chunk(), source.last_chunk()) else {
+    if !(PIECE + PDM_ALONE..=2 * PIECE).contains(&len) {
         return front.copy_within(from..from + len, to);
-    };
-    let (pieces, last) = (in_pieces(pieces), piece(last));
-    let target = &mut front[to..to + len];
-    if let Some(target) = target.first_chunk_mut::<PIECES>() {
-        target[..PIECE].copy_from_slice(&pieces.0.to_ne_bytes());
-        target[PIECE..2 * PIECE].copy_from_slice(&pieces.1.to_ne_bytes());
-        target[2 * PIECE..].copy_from_slice(&pieces.2.to_ne_bytes());
     }
-    target[len - PIECE..].copy_from_slice(&last.to_ne_bytes());
+    let (first, last) = (0, len - PIECE);
+    // The one ahead goes first, to where the other one, as so many octets are between them, has nothing left to be read.
+    for piece in if to < from { [first, last] } else { [last, first] } {
+        front.copy_within(from + piece..from + piece + PIECE, to + piece);
+    }
 }
 
-/// Octets in registers. An array of pieces would be in memory.
-#[inline(always)]
-fn in_pieces(octets: &[u8; PIECES]) -> (u128, u128, u128) {
-    let (pieces, _) = octets.as_chunks();
-    (piece(&pieces[0]), piece(&pieces[1]), piece(&pieces[2]))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[inline(always)]
-fn piece(octets: &[u8; PIECE]) -> u128 {
-    u128::from_ne_bytes(*octets)
+    #[test]
+    fn a_front_of_any_length_is_moved_either_way() {
+        for len in FIXED_HEADER..=FIXED_HEADER + 40 {
+            let octets: Vec<u8> = (1..).take(len).collect();
+            let gap = [0; PDM_ALONE];
+            let mut grown = [&gap[..], &octets].concat();
+            move_front(&mut grown, PDM_ALONE, 0);
+            assert_eq!(grown[..len], octets, "{len} to the front");
+            let mut shrunk = [&octets[..], &gap].concat();
+            move_front(&mut shrunk, 0, PDM_ALONE);
+            assert_eq!(shrunk[PDM_ALONE..], octets, "{len} to the back");
+        }
+    }
 }
