@@ -99,13 +99,20 @@ const PIECE: usize = 32;
 fn move_front(front: &mut [u8], from: usize, to: usize) {
     let len = front.len() - PDM_ALONE;
     if !(PIECE + PDM_ALONE..=2 * PIECE).contains(&len) {
-        return front.copy_within(from..from + len, to);
+        return move_any_front(front, from, to);
     }
+    // The piece ahead goes first, to where the other one, as so many octets are between them, has nothing left to be read.
     let (first, last) = (0, len - PIECE);
-    // The one ahead goes first, to where the other one, as so many octets are between them, has nothing left to be read.
-    for piece in if to < from { [first, last] } else { [last, first] } {
-        front.copy_within(from + piece..from + piece + PIECE, to + piece);
-    }
+    let [ahead, behind] = if to < from { [first, last] } else { [last, first] };
+    front.copy_within(from + ahead..from + ahead + PIECE, to + ahead);
+    front.copy_within(from + behind..from + behind + PIECE, to + behind);
+}
+
+/// The same for a front of any length.
+#[cold]
+#[inline(never)]
+fn move_any_front(front: &mut [u8], from: usize, to: usize) {
+    front.copy_within(from..from + front.len() - PDM_ALONE, to);
 }
 
 #[cfg(test)]

@@ -3,20 +3,41 @@
 use flow::FlowId;
 use pdm::{Insertion, PdmAt, PdmOption, Skip, alone};
 
-use super::{Done, Engine, Moment, Pair, Selected, Tally};
+use super::{Done, Engine, Moment, Pair, Selected, Stage, Tally};
 use crate::Packet;
 
 impl Engine<'_> {
-    /// Inserts the option, or reads the one that the host put in itself.
+    /// Inserts the option into the packets of `burst` that `stage` tells of, or reads the one that the host put in itself.
     #[inline(always)]
     pub(super) fn egress<P: Packet>(
+        &mut self,
+        burst: &mut [P],
+        stage: &Stage,
+        pair: &Pair,
+        moment: &Moment,
+        tally: &mut Tally,
+    ) {
+        let mut others = 0;
+        for selected in stage {
+            let packet = &mut burst[selected.place()];
+            if !self.insert_alone(packet, selected, pair, moment) {
+                others += 1;
+                tally.count(self.egress_closely(packet, selected, pair, moment), &self.notes.counters);
+            }
+        }
+        tally.inserted += stage.len() - others;
+    }
+
+    /// Inserts the option into a packet like nearly all: without extension headers, of a flow that has been found. Returns
+    /// whether it is one.
+    #[inline(always)]
+    fn insert_alone<P: Packet>(
         &mut self,
         packet: &mut P,
         selected: &Selected,
         pair: &Pair,
         moment: &Moment,
-        tally: &mut Tally,
-    ) {
+    ) -> bool {
         if selected.task.inserts()
             && alone::suits(&selected.layout, &pair.limits)
             && let Some(likely) = selected.likely
@@ -26,13 +47,12 @@ impl Engine<'_> {
         {
             self.notes.local_delay(&flow, selected, moment);
             alone::insert(bytes, &selected.layout, &flow.depart(moment.now, moment.rate));
-            tally.inserted += 1;
-        } else {
-            tally.count(self.egress_closely(packet, selected, pair, moment), &self.notes.counters);
+            return true;
         }
+        false
     }
 
-    /// Does so with a packet, whatever it is like.
+    /// Inserts the option into a packet, or reads it, whatever the packet is like.
     #[inline(never)]
     pub(super) fn egress_closely<P: Packet>(
         &mut self,

@@ -2,19 +2,41 @@
 
 use pdm::{Layout, PdmAt, PdmOption, Skip};
 
-use super::{Done, Engine, Moment, Selected, Tally};
+use super::{Done, Engine, Moment, Selected, Stage, Tally};
 use crate::Packet;
 
 impl Engine<'_> {
-    /// Reads the option, and strips it.
+    /// Reads the option of the packets of `burst` that `stage` tells of, and strips it.
     #[inline(always)]
     pub(super) fn ingress<P: Packet>(
+        &mut self,
+        burst: &mut [P],
+        stage: &Stage,
+        moment: &Moment,
+        tally: &mut Tally,
+    ) {
+        let mut others = 0;
+        for selected in stage {
+            let packet = &mut burst[selected.place()];
+            if !self.read_alone(packet, selected, moment, tally) {
+                others += 1;
+                let done = self.ingress_closely(packet, selected, moment, tally);
+                tally.count(done, &self.notes.counters);
+            }
+        }
+        tally.observed += stage.len() - others;
+    }
+
+    /// Reads and strips the option of a packet like nearly all that have one: it has no other extension header, and its flow has
+    /// been found. Returns whether it is one.
+    #[inline(always)]
+    fn read_alone<P: Packet>(
         &mut self,
         packet: &mut P,
         selected: &Selected,
         moment: &Moment,
         tally: &mut Tally,
-    ) {
+    ) -> bool {
         if selected.layout.is_alone()
             && !selected.task.is_over()
             && let Some(likely) = selected.likely
@@ -26,14 +48,12 @@ impl Engine<'_> {
             if selected.task.strips() && !flow.is_native() {
                 strip(packet, &selected.layout, tally);
             }
-            tally.observed += 1;
-        } else {
-            let done = self.ingress_closely(packet, selected, moment, tally);
-            tally.count(done, &self.notes.counters);
+            return true;
         }
+        false
     }
 
-    /// Does so with a packet, whatever it is like.
+    /// Reads the option of a packet and strips it, whatever the packet is like.
     #[inline(never)]
     pub(super) fn ingress_closely<P: Packet>(
         &mut self,

@@ -54,10 +54,10 @@ enum Done {
 /// What became of a burst's packets; counters are one cache line's distance away, and each would be waited for.
 #[derive(Default)]
 struct Tally {
-    inserted: u64,
-    observed: u64,
-    stripped: u64,
-    plain: u64,
+    inserted: usize,
+    observed: usize,
+    stripped: usize,
+    plain: usize,
 }
 
 impl Tally {
@@ -72,10 +72,10 @@ impl Tally {
     }
 
     fn add_to(&self, counters: &Counters) {
-        counters.inserted.add(self.inserted);
-        counters.observed.add(self.observed);
-        counters.stripped.add(self.stripped);
-        counters.plain.add(self.plain);
+        counters.inserted.add(self.inserted as u64);
+        counters.observed.add(self.observed as u64);
+        counters.stripped.add(self.stripped as u64);
+        counters.plain.add(self.plain as u64);
     }
 }
 
@@ -258,12 +258,8 @@ impl<'m> Engine<'m> {
         let mut tally = Tally::default();
         // As in `look`.
         match arrival {
-            Arrival::Port(Side::Host) => stage.iter().for_each(|selected| {
-                self.egress(&mut burst[selected.place()], selected, pair, &moment, &mut tally);
-            }),
-            Arrival::Port(Side::Wire) => stage.iter().for_each(|selected| {
-                self.ingress(&mut burst[selected.place()], selected, &moment, &mut tally);
-            }),
+            Arrival::Port(Side::Host) => self.egress(burst, stage, pair, &moment, &mut tally),
+            Arrival::Port(Side::Wire) => self.ingress(burst, stage, &moment, &mut tally),
             Arrival::Capture => stage.iter().for_each(|selected| {
                 let packet = &mut burst[selected.place()];
                 let done = match selected.side {
