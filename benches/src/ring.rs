@@ -36,7 +36,8 @@ impl Buffer {
     /// If there is no place for it.
     pub fn mark(&mut self, option: &PdmOption) {
         let look = look(self.bytes(), self.wire_len(), IP).expect("the frame is sound");
-        let place = Insertion::plan(self.bytes(), &look.layout, &Limits::default()).expect("there is a place");
+        let place =
+            Insertion::plan(self.bytes(), &look.layout, &Limits::default()).expect("there is a place");
         self.grow_front(place.growth()).expect("there is headroom");
         place.apply(self.bytes_mut(), option);
     }

@@ -44,29 +44,31 @@ impl Hash {
         scale(self.0.wrapping_mul(SPREAD).rotate_left(32), count)
     }
 
-    /// The first of the two buckets of `count` that may hold the key.
+    /// What an index keeps of the hash. [`Hash::pick`] has nothing of it.
     #[inline]
-    pub(crate) fn first_bucket(self, count: usize) -> usize {
-        scale(self.0, count)
+    pub(crate) fn tag(self) -> Tag {
+        Tag((self.0 >> 32) as u32)
+    }
+}
+
+/// The part of a hash that says in which buckets of an index the key is, and which of the slots there is most likely its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tag(u32);
+
+impl Tag {
+    pub(crate) const fn new(tag: u32) -> Self {
+        Self(tag)
     }
 
-    /// The two buckets of `count` that may hold the key: two different ones, if there are as many, lest keys whose bucket is
-    /// full find no room in a table that has some.
-    ///
-    /// # Panics
-    /// If `count` is 0.
     #[inline]
-    pub(crate) fn buckets(self, count: usize) -> [usize; 2] {
-        let first = self.first_bucket(count);
-        let second = first + 1 + scale(self.0.rotate_left(32).wrapping_mul(SPREAD), count - 1);
-        [first, if second < count { second } else { second - count }]
+    pub(crate) const fn get(self) -> u32 {
+        self.0
     }
 
-    /// What a slot keeps of the hash.
+    /// The same for a key's second bucket: always different in the lowest bit, which any two buckets differ by.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-    pub(crate) fn tag(self) -> u32 {
-        self.0 as u32
+    pub(crate) const fn second(self) -> u32 {
+        self.0 ^ (self.0.wrapping_mul(0x9e37_79b9) >> 3 | 1)
     }
 }
 
@@ -87,17 +89,6 @@ mod tests {
         assert_eq!(scale(u64::MAX, 7), 6);
         assert_eq!(scale(u64::MAX / 2, 8), 3);
         assert_eq!(Hash(5).pick(0), 0);
-    }
-
-    #[test]
-    fn a_key_has_two_different_buckets_where_there_are_two() {
-        for (count, hash) in
-            (2..9).flat_map(|count| (0..1000).map(move |hash| (count, Hash(SPREAD.wrapping_mul(hash)))))
-        {
-            let [first, second] = hash.buckets(count);
-            assert!(first != second && first < count && second < count, "{first} and {second} of {count}");
-        }
-        assert_eq!(Hash(5).buckets(1), [0, 0]);
     }
 
     #[test]

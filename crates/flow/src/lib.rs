@@ -10,6 +10,7 @@ mod entry;
 mod error;
 mod flow;
 mod hash;
+mod index;
 mod key;
 mod log;
 mod loss;

@@ -7,9 +7,10 @@ use rand::{RngExt, SeedableRng};
 use zerocopy::FromBytes;
 
 use crate::entry::Entry;
+use crate::index::{Bucket, ENTRIES_PER_BUCKET, buckets_for};
 use crate::log::{Run, SendLog, runs_for};
 use crate::measure::ClockTolerance;
-use crate::table::{Bucket, ENTRIES_PER_BUCKET, EntryIndex, Table};
+use crate::table::{EntryIndex, Table};
 use crate::{Ended, Ending, Error, Flow, FlowRecord, Hash, Instant, Key, KeyHasher, Span, Survey};
 
 /// Where the numbers of a new flow start.
@@ -134,10 +135,7 @@ impl<'m> Shard<'m> {
     /// Octets of memory that hold `flows` flows, and a send log for `log_packets` packets in flight.
     #[must_use]
     pub fn memory_for(flows: usize, log_packets: usize) -> usize {
-        let buckets = flows.div_ceil(ENTRIES_PER_BUCKET);
-        log_octets(log_packets)
-            + buckets * (size_of::<Bucket>() + ENTRIES_PER_BUCKET * size_of::<Entry>())
-            + ALIGN
+        log_octets(log_packets) + table_octets(flows) + ALIGN
     }
 
     /// A shard that fills `memory`, which is zeroed.
@@ -177,15 +175,12 @@ impl<'m> Shard<'m> {
         let skew = memory.as_ptr().align_offset(ALIGN);
         let memory = memory.get_mut(skew..)?;
         let (log, rest) = memory.split_at_mut_checked(log_octets(log_packets))?;
-        let group = size_of::<Bucket>() + ENTRIES_PER_BUCKET * size_of::<Entry>();
-        let groups = rest.len() / group;
-        // An entry is found by 32 bits.
-        let groups = groups.min(u32::MAX as usize / ENTRIES_PER_BUCKET);
-        let (buckets, rest) = rest.split_at_mut(groups * size_of::<Bucket>());
-        let (entries, _) = rest.split_at_mut(groups * ENTRIES_PER_BUCKET * size_of::<Entry>());
+        let flows = flows_in(rest.len());
+        let (buckets, rest) = rest.split_at_mut(buckets_for(flows) * size_of::<Bucket>());
+        let (entries, _) = rest.split_at_mut(flows * size_of::<Entry>());
         let table = Table::new(
-            <[Bucket]>::mut_from_bytes(buckets).ok().filter(|buckets| !buckets.is_empty())?,
-            <[Entry]>::mut_from_bytes(entries).ok()?,
+            <[Bucket]>::mut_from_bytes(buckets).ok()?,
+            <[Entry]>::mut_from_bytes(entries).ok().filter(|entries| !entries.is_empty())?,
         );
         Some((table, SendLog::new(<[Run]>::mut_from_bytes(log).ok()?)))
     }
@@ -364,6 +359,26 @@ impl<'m> Shard<'m> {
     pub fn census(&self) -> Census {
         Census { live: self.table.live().into(), ..self.census }
     }
+}
+
+/// Octets of a table of `flows` flows.
+const fn table_octets(flows: usize) -> usize {
+    flows * size_of::<Entry>() + buckets_for(flows) * size_of::<Bucket>()
+}
+
+/// The most flows whose table fits into `octets`.
+fn flows_in(octets: usize) -> usize {
+    // An entry is found by 32 bits.
+    let most = (octets / size_of::<Entry>()).min(u32::MAX as usize);
+    // With each power of two of buckets fewer and fewer fit; the first that has enough buckets for its flows has the most.
+    let with =
+        |buckets: usize| most.min(octets.saturating_sub(buckets * size_of::<Bucket>()) / size_of::<Entry>());
+    let sizes = std::iter::successors(Some(1), |buckets: &usize| buckets.checked_mul(2));
+    sizes
+        .map(|buckets| with(buckets).min(buckets * ENTRIES_PER_BUCKET))
+        .take_while(|&flows| flows > 0)
+        .max()
+        .unwrap_or(0)
 }
 
 /// Octets of a send log for `packets` packets.

@@ -53,9 +53,8 @@ const DESTINATION: usize = 24;
 const SMALLEST_HEADER: usize = 8;
 /// The routing header type of mobile nodes (RFC 6275): its last segment is the node's own home address.
 const MOBILITY_ROUTING: u8 = 2;
-/// The end of a packet lies before this, or it is malformed: offsets have 32 bits.
-const LONGEST: usize = u32::MAX as usize;
-/// The fixed header starts before this, or what is there is malformed: a layout keeps 16 bits of where that is.
+/// The fixed header starts before this, or what is there is malformed: a layout keeps 16 bits of where that is, and an end
+/// that the payload length tells of has no more than 18.
 const FARTHEST: usize = u16::MAX as usize;
 /// The first octet of a multicast address.
 const MULTICAST: u8 = 0xff;
@@ -140,7 +139,7 @@ impl fmt::Debug for Ports {
 pub(crate) struct Offset(u32);
 
 impl Offset {
-    /// `at` octets from the start, which lies before the end of a packet: those have 32 bits, or are malformed.
+    /// `at` octets from the start, which lies before the end of a packet: see [`FARTHEST`].
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "both looks see to it that a packet's end fits")]
     const fn new(at: usize) -> Self {
@@ -320,7 +319,7 @@ impl Layout {
 /// The headers behind the fixed one at `ip`.
 #[cold]
 fn headers(frame: &[u8], ip: usize) -> Result<Headers, Skip> {
-    let mut walk = Walk::start(frame, LONGEST, ip)?;
+    let mut walk = Walk::start(frame, usize::MAX, ip)?;
     walk.go_to_upper_layer()?;
     Ok(Headers {
         upper: walk.at,
@@ -369,7 +368,7 @@ impl Look {
     #[inline(always)]
     #[must_use]
     pub fn glance(frame: &[u8], wire_len: usize, ip: usize) -> Option<Self> {
-        let packet = frame.get(ip..).filter(|_| wire_len < LONGEST && ip < FARTHEST)?;
+        let packet = frame.get(ip..).filter(|_| ip < FARTHEST)?;
         let plain = packet.first_chunk::<{ Self::AT_A_GLANCE }>()?;
         let payload_len = u16::from_be_bytes([plain[PAYLOAD_LENGTH], plain[PAYLOAD_LENGTH + 1]]);
         let is_short = ip + FIXED_HEADER + usize::from(payload_len) > wire_len;
@@ -458,7 +457,7 @@ impl<'f> Walk<'f> {
         }
         let at = ip + FIXED_HEADER;
         let end = at + usize::from(payload_len);
-        if end > wire_len.min(LONGEST) {
+        if end > wire_len {
             return Err(Skip::Malformed);
         }
         Ok(Self {
@@ -667,7 +666,10 @@ mod tests {
         let look = look(&packet, packet.len(), 0).unwrap();
         let headers = look.layout.headers(&packet).unwrap();
         assert_eq!((headers.upper, headers.names_upper, headers.end_with_options), (56, 48, true));
-        assert_eq!((look.protocol(), look.ports, look.layout.pdm(&packet)), (253, Ports::default(), Ok(None)));
+        assert_eq!(
+            (look.protocol(), look.ports, look.layout.pdm(&packet)),
+            (253, Ports::default(), Ok(None))
+        );
     }
 
     #[test]
