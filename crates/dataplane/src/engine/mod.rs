@@ -254,7 +254,9 @@ impl<'m> Engine<'m> {
         if stage.is_empty() {
             return;
         }
-        let moment = Moment { received, now: clock.now(), rate: clock.rate() };
+        // Nothing that comes from the wire is told when it leaves.
+        let now = if arrival == Arrival::Port(Side::Wire) { received } else { clock.now() };
+        let moment = Moment { received, now, rate: clock.rate() };
         let mut tally = Tally::default();
         // As in `look`.
         match arrival {
