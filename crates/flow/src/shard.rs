@@ -176,7 +176,7 @@ impl<'m> Shard<'m> {
         let memory = memory.get_mut(skew..)?;
         let (log, rest) = memory.split_at_mut_checked(log_octets(log_packets))?;
         let flows = flows_in(rest.len());
-        let (buckets, rest) = rest.split_at_mut(buckets_for(flows) * size_of::<Bucket>());
+        let (buckets, rest) = rest.split_at_mut_checked(buckets_for(flows) * size_of::<Bucket>())?;
         let (entries, _) = rest.split_at_mut(flows * size_of::<Entry>());
         let table = Table::new(
             <[Bucket]>::mut_from_bytes(buckets).ok()?,

@@ -198,6 +198,16 @@ fn too_little_memory_says_how_much_is_needed() {
     assert!(Shard::new(&mut memory, settings(0, None, 64)).is_ok());
 }
 
+/// Found by reading: where there was room for the send log and nothing else a bucket was cut off all the same.
+#[test]
+fn no_size_of_memory_that_is_too_small_panics() {
+    // Where the memory starts costs up to a cache line less one octet.
+    let surely_too_little = Shard::memory_for(1, 64) - 64;
+    for octets in 0..surely_too_little {
+        assert!(Shard::new(&mut vec![0; octets], settings(0, None, 64)).is_err(), "{octets} octets");
+    }
+}
+
 /// A shard's flow `port` that sent a packet at `sent` and had an answer at `answered`, which says that three others
 /// were lost, and that the server took a second.
 fn talk(shard: &mut Shard<'_>, port: u16, sent: u64, answered: u64) {
