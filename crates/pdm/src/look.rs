@@ -53,8 +53,7 @@ const DESTINATION: usize = 24;
 const SMALLEST_HEADER: usize = 8;
 /// The routing header type of mobile nodes (RFC 6275): its last segment is the node's own home address.
 const MOBILITY_ROUTING: u8 = 2;
-/// The fixed header starts before this, or what is there is malformed: a layout keeps 16 bits of where that is, and an end
-/// that the payload length tells of has no more than 18.
+/// The fixed header starts before this, or what is there is malformed: a layout keeps 16 bits of where that is.
 const FARTHEST: usize = u16::MAX as usize;
 /// The first octet of a multicast address.
 const MULTICAST: u8 = 0xff;
@@ -134,33 +133,15 @@ impl fmt::Debug for Ports {
     }
 }
 
-/// An offset in a packet, as small as it can be kept between one stage and the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Offset(u32);
-
-impl Offset {
-    /// `at` octets from the start, which lies before the end of a packet: see [`FARTHEST`].
-    #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "both looks see to it that a packet's end fits")]
-    const fn new(at: usize) -> Self {
-        Self(at as u32)
-    }
-
-    #[inline]
-    pub(crate) const fn get(self) -> usize {
-        self.0 as usize
-    }
-}
-
 /// Where a PDM option stands in a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PdmAt(Offset);
+pub struct PdmAt(usize);
 
 impl PdmAt {
     /// Offset of the option in the frame.
     #[inline]
     pub(crate) const fn option(self) -> usize {
-        self.0.get()
+        self.0
     }
 }
 
@@ -280,8 +261,8 @@ impl Layout {
     pub fn pdm(&self, frame: &[u8]) -> Result<Option<PdmAt>, Skip> {
         match self.shape {
             Shape::Plain => Ok(None),
-            Shape::Alone => Ok(Some(PdmAt(Offset::new(self.ip() + FIXED_HEADER + FIRST_OPTION)))),
-            Shape::Other => Ok(self.headers(frame)?.pdm?.map(|header| PdmAt(Offset::new(header.option)))),
+            Shape::Alone => Ok(Some(PdmAt(self.ip() + FIXED_HEADER + FIRST_OPTION))),
+            Shape::Other => Ok(self.headers(frame)?.pdm?.map(|header| PdmAt(header.option))),
         }
     }
 
@@ -422,7 +403,7 @@ pub fn find_pdm(frame: &[u8], wire_len: usize, ip: usize) -> Option<Marked<'_>> 
     };
     let [source, destination] = addresses(frame, ip);
     let (protocol, header) = (walk.next, walk.options.verdict().ok()??);
-    Some(Marked { pdm: PdmAt(Offset::new(header.option)), source, destination, protocol, ports })
+    Some(Marked { pdm: PdmAt(header.option), source, destination, protocol, ports })
 }
 
 /// The walk from header to header.
