@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use flow::{Ends, Instant};
+use flow::{Ends, Instant, in_register};
 use ipnet::Ipv6Net;
 use pdm::{Look, Ports, protocol};
 use stats::RuleId;
@@ -80,12 +80,6 @@ impl From<Ipv6Net> for Prefix {
     }
 }
 
-/// An address, in whatever order this machine has the octets.
-#[inline(always)]
-fn in_register(address: &[u8; 16]) -> u64x2 {
-    u64x2::new(zerocopy::transmute!(*address))
-}
-
 /// A rule: what it selects, and what is done to that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -134,12 +128,11 @@ pub(crate) struct Criteria {
     /// What is to be done.
     pub(crate) task: Task,
     esp_tunnel: bool,
-    takes_any_upper: bool,
     until: Instant,
     local: Prefixes,
     remote: Prefixes,
-    /// Not asked where any is taken.
-    upper: Upper,
+    /// `None` for whatever there is. Apart, so that one comparison tells.
+    upper: Option<Box<Upper>>,
 }
 
 /// Prefixes, of which there is mostly one.
@@ -162,11 +155,11 @@ impl Criteria {
     fn of(id: RuleId, rule: Rule) -> Option<Self> {
         let Rule { name: _, local, remote, protocol, local_ports, remote_ports, action, esp_tunnel, until } =
             rule;
-        let takes_any_upper = protocol == Protocol::Any && local_ports.is_empty() && remote_ports.is_empty();
-        let upper = Upper { protocol, local_ports, remote_ports };
+        let takes_any = protocol == Protocol::Any && local_ports.is_empty() && remote_ports.is_empty();
+        let upper = (!takes_any).then(|| Box::new(Upper { protocol, local_ports, remote_ports }));
         let until = until.unwrap_or(Instant::from_ticks(u64::MAX));
         let (local, remote) = (Prefixes::of(local)?, Prefixes::of(remote)?);
-        Some(Self { id, task: Task::of(action), esp_tunnel, takes_any_upper, until, local, remote, upper })
+        Some(Self { id, task: Task::of(action), esp_tunnel, until, local, remote, upper })
     }
 
     /// Whether the packet of `look` between `ends` fulfils them.
@@ -174,7 +167,7 @@ impl Criteria {
     pub(crate) fn select(&self, ends: &Ends<'_>, look: &Look) -> bool {
         self.local.contain(ends.local)
             && self.remote.contain(ends.remote)
-            && (self.takes_any_upper || self.upper.selects(look.protocol(), look.is_esp(), ends.ports))
+            && self.upper.as_ref().is_none_or(|upper| upper.selects(look.protocol(), look.is_esp(), ends.ports))
             // Without a tunnel the option would have to stand inside the encryption (RFC 8250, section 3.4.1).
             && (!look.is_esp() || self.esp_tunnel)
     }

@@ -65,10 +65,11 @@ impl Tag {
         self.0
     }
 
-    /// The same for a key's second bucket: always different in the lowest bit, which any two buckets differ by.
+    /// The same for a key's second bucket: always different in the lowest bit, by which buckets differ however few there are.
     #[inline]
     pub(crate) const fn second(self) -> u32 {
-        self.0 ^ (self.0.wrapping_mul(0x9e37_79b9) >> 3 | 1)
+        const SPREAD_32: u32 = (SPREAD >> 32) as u32;
+        self.0 ^ (self.0.wrapping_mul(SPREAD_32) >> 3 | 1)
     }
 }
 

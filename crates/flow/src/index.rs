@@ -8,12 +8,13 @@
 //! Litwin, 1980). So the buckets of few flows lie close together and stay in the cache, however large the table is, and no
 //! insertion moves more than the keys of one bucket.
 
+use std::num::NonZeroU32;
+
 use wide::u32x8;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::hash::Tag;
 use crate::prefetch::prefetch;
-use crate::table::EntryIndex;
 
 /// Slots of a bucket.
 const SLOTS: usize = 8;
@@ -25,7 +26,7 @@ const CROWDED: usize = 7;
 const SPLIT_AT: usize = 5;
 
 /// The most entries for each bucket of a table.
-pub(crate) const ENTRIES_PER_BUCKET: usize = 4;
+const ENTRIES_PER_BUCKET: usize = 4;
 
 /// Buckets that are used from the beginning.
 const FIRST: usize = 64;
@@ -59,6 +60,32 @@ impl Bucket {
             (self.tags[slot], self.entries[slot]) = (tag.get(), entry);
         }
         free.is_some()
+    }
+}
+
+/// An entry's place in its table, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntryIndex(NonZeroU32);
+
+impl EntryIndex {
+    /// The entry before which there are `entries` others.
+    pub(crate) fn after(entries: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(entries))
+    }
+
+    /// From what a slot or a free list holds: 0 for none.
+    #[inline]
+    pub(crate) fn from_slot(slot: u32) -> Option<Self> {
+        NonZeroU32::new(slot).map(Self)
+    }
+
+    pub(crate) fn slot(self) -> u32 {
+        self.0.get()
+    }
+
+    #[inline]
+    pub(crate) fn get(self) -> usize {
+        self.0.get() as usize - 1
     }
 }
 
@@ -318,7 +345,7 @@ mod tests {
         }
     }
 
-    /// Without moving keys three of them would be refused.
+    /// Without moving keys four of them would be refused.
     #[test]
     fn it_takes_all_keys_that_the_table_has_entries_for() {
         const KEYS: u32 = 1 << 19;

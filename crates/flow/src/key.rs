@@ -175,10 +175,19 @@ impl fmt::Debug for Key {
     }
 }
 
+/// An address in one register, in the order of its octets.
+#[must_use]
+#[inline(always)]
+pub fn in_register(address: &[u8; 16]) -> u64x2 {
+    u64x2::new(zerocopy::transmute!(*address))
+}
+
+/// Taken out of the register one by one, from which they are stored at once: an array taken out whole would be put together in
+/// memory, and whoever loads it from there would wait.
 #[inline]
 fn words(address: &[u8; 16]) -> [u64; 2] {
-    let words = u64x2::new(zerocopy::transmute!(*address));
-    [words.as_array()[0], words.as_array()[1]]
+    let register = in_register(address);
+    [register.as_array()[0], register.as_array()[1]]
 }
 
 #[inline]

@@ -25,7 +25,7 @@ mod time;
 pub use error::Error;
 pub use flow::Flow;
 pub use hash::{Hash, KeyHasher};
-pub use key::{Ends, Key, PairId, Side};
+pub use key::{Ends, Key, PairId, Side, in_register};
 pub use loss::Progress;
 pub use measure::{Answer, ClockTolerance, RoundTrip};
 pub use record::{Delay, Ended, Ending, FlowRecord};

@@ -7,10 +7,10 @@ use rand::{RngExt, SeedableRng};
 use zerocopy::FromBytes;
 
 use crate::entry::Entry;
-use crate::index::{Bucket, ENTRIES_PER_BUCKET, buckets_for};
+use crate::index::{Bucket, EntryIndex, buckets_for};
 use crate::log::{Run, SendLog, runs_for};
 use crate::measure::ClockTolerance;
-use crate::table::{EntryIndex, Table};
+use crate::table::Table;
 use crate::{Ended, Ending, Error, Flow, FlowRecord, Hash, Instant, Key, KeyHasher, Span, Survey};
 
 /// Where the numbers of a new flow start.
@@ -366,19 +366,12 @@ const fn table_octets(flows: usize) -> usize {
     flows * size_of::<Entry>() + buckets_for(flows) * size_of::<Bucket>()
 }
 
-/// The most flows whose table fits into `octets`.
+/// The most flows whose table fits into `octets`, as far as 32 bits find their entries.
 fn flows_in(octets: usize) -> usize {
-    // An entry is found by 32 bits.
-    let most = (octets / size_of::<Entry>()).min(u32::MAX as usize);
-    // With each power of two of buckets fewer and fewer fit; the first that has enough buckets for its flows has the most.
-    let with =
-        |buckets: usize| most.min(octets.saturating_sub(buckets * size_of::<Bucket>()) / size_of::<Entry>());
-    let sizes = std::iter::successors(Some(1), |buckets: &usize| buckets.checked_mul(2));
-    sizes
-        .map(|buckets| with(buckets).min(buckets * ENTRIES_PER_BUCKET))
-        .take_while(|&flows| flows > 0)
-        .max()
-        .unwrap_or(0)
+    (0..u32::BITS).rev().fold(0, |flows, bit| {
+        let more = flows | 1 << bit;
+        if table_octets(more) <= octets { more } else { flows }
+    })
 }
 
 /// Octets of a send log for `packets` packets.

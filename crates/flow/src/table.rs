@@ -1,38 +1,10 @@
 //! The table of one shard: an array of entries, and an index that says where in it a key is. A hit costs two misses, one after
 //! the other: a bucket of the index and the entry; one more for the few keys that are in their second bucket.
 
-use std::num::NonZeroU32;
-
 use crate::entry::Entry;
-use crate::index::{Bucket, Index};
+use crate::index::{Bucket, EntryIndex, Index};
 use crate::prefetch::prefetch;
 use crate::{Hash, Key};
-
-/// An entry's place in its table, counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct EntryIndex(NonZeroU32);
-
-impl EntryIndex {
-    /// The entry before which there are `entries` others.
-    fn after(entries: u32) -> Self {
-        Self(NonZeroU32::MIN.saturating_add(entries))
-    }
-
-    /// From what a slot or a free list holds: 0 for none.
-    #[inline]
-    pub(crate) fn from_slot(slot: u32) -> Option<Self> {
-        NonZeroU32::new(slot).map(Self)
-    }
-
-    pub(crate) fn slot(self) -> u32 {
-        self.0.get()
-    }
-
-    #[inline]
-    fn get(self) -> usize {
-        self.0.get() as usize - 1
-    }
-}
 
 /// The index and entries of one shard.
 pub(crate) struct Table<'m> {

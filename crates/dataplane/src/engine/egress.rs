@@ -25,7 +25,7 @@ impl Engine<'_> {
                 tally.count(self.egress_closely(packet, selected, pair, moment), &self.notes.counters);
             }
         }
-        tally.inserted += stage.len() - others;
+        tally.inserted += (stage.len() - others) as u64;
     }
 
     /// Inserts the option into a packet like nearly all: without extension headers, of a flow that has been found. Returns

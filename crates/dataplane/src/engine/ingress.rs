@@ -24,7 +24,7 @@ impl Engine<'_> {
                 tally.count(done, &self.notes.counters);
             }
         }
-        tally.observed += stage.len() - others;
+        tally.observed += (stage.len() - others) as u64;
     }
 
     /// Reads and strips the option of a packet like nearly all that have one: it has no other extension header, and its flow has

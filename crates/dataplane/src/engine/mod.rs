@@ -54,10 +54,10 @@ enum Done {
 /// What became of a burst's packets; counters are one cache line's distance away, and each would be waited for.
 #[derive(Default)]
 struct Tally {
-    inserted: usize,
-    observed: usize,
-    stripped: usize,
-    plain: usize,
+    inserted: u64,
+    observed: u64,
+    stripped: u64,
+    plain: u64,
 }
 
 impl Tally {
@@ -72,10 +72,10 @@ impl Tally {
     }
 
     fn add_to(&self, counters: &Counters) {
-        counters.inserted.add(self.inserted as u64);
-        counters.observed.add(self.observed as u64);
-        counters.stripped.add(self.stripped as u64);
-        counters.plain.add(self.plain as u64);
+        counters.inserted.add(self.inserted);
+        counters.observed.add(self.observed);
+        counters.stripped.add(self.stripped);
+        counters.plain.add(self.plain);
     }
 }
 
