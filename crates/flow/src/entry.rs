@@ -3,7 +3,7 @@
 use pdm::{PdmOption, Psn, ScaledTime};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::log::{Run, SendLog, Trail};
+use crate::log::{Place, Run, SendLog};
 use crate::loss::Seen;
 use crate::measure::{Answer, RoundTrip};
 use crate::record::{self, Account, Beginning};
@@ -49,19 +49,18 @@ impl Facts {
 pub(crate) struct Entry {
     pub(crate) key: Key,
     last_receive: Instant,
-    last_send: Instant,
-    next_psn: Psn,
-    /// The first of the numbers before `next_psn` that left at `last_send` and may still be answered.
-    run: Psn,
-    psnlr: Psn,
-    last_answered: Psn,
+    /// What left last, as far as it may still be answered; there may be none in it. The runs before it are in the send log, the
+    /// newest first.
+    newest: Run,
 
     pub(crate) last_seen: Instant,
     pub(crate) seen: Seen,
     facts: Facts,
-    /// What there is of the flow in the send log.
-    trail: Trail,
-    /// How many numbers up to `next_psn` were used, each time round anew; while the entry is free, the next free one,
+    /// Runs in the send log that come before the others, the oldest first.
+    oldest: Place,
+    psnlr: Psn,
+    last_answered: Psn,
+    /// How many numbers up to the last one were used, each time round anew; while the entry is free, the next free one,
     /// counted from 1.
     sent: u32,
     began: Beginning,
@@ -95,15 +94,13 @@ impl Entry {
         *self = Self {
             key,
             last_receive: Instant::default(),
-            last_send: Instant::default(),
-            next_psn: first,
-            run: first,
-            psnlr: Psn::default(),
-            last_answered: Psn::default(),
+            newest: Run::before(first),
             last_seen: now,
             seen: Seen::default(),
             facts: Facts(LIVE),
-            trail: Trail::default(),
+            oldest: Place::default(),
+            psnlr: Psn::default(),
+            last_answered: Psn::default(),
             sent: 0,
             began: Beginning::at(now),
             account: Account::default(),
@@ -150,31 +147,31 @@ impl Entry {
         scale: &mut Scale<'_>,
         log: Option<&mut SendLog<'_>>,
     ) -> PdmOption {
-        if now != self.last_send {
-            self.end_run(log);
+        let psn = self.newest.last.next();
+        if now != self.newest.at {
+            self.begin_run(psn, log);
         }
         let option = PdmOption {
-            psntp: self.next_psn,
+            psntp: psn,
             psnlr: self.psnlr,
             delta_tlr: self.since_receive(now, scale),
             delta_tls: self.since_send(now, scale),
         };
-        self.next_psn = self.next_psn.next();
+        self.newest.last = psn;
         self.sent = self.sent.saturating_add(1);
         self.sent_at(now);
         option
     }
 
-    /// Numbers from here on leave later than those before, which `log` remembers if they may still be answered.
+    /// Numbers from `psn` on leave later than those before, which `log` remembers if they may still be answered.
     #[inline(always)]
-    fn end_run(&mut self, log: Option<&mut SendLog<'_>>) {
+    fn begin_run(&mut self, psn: Psn, log: Option<&mut SendLog<'_>>) {
         if let Some(log) = log
-            && self.run != self.next_psn
+            && !self.newest.is_empty()
         {
-            let run = Run::of(self.last_send, self.run, self.next_psn.previous());
-            log.put(&mut self.trail, run);
+            log.close(&mut self.newest);
         }
-        self.run = self.next_psn;
+        self.newest.first = psn;
     }
 
     /// DELTATLR: since the last packet was received.
@@ -188,7 +185,7 @@ impl Entry {
     #[inline(always)]
     fn since_send(&self, now: Instant, scale: &mut Scale<'_>) -> ScaledTime {
         let end = if self.facts.has(RECEIVED_SINCE_SENT) { self.last_receive } else { now };
-        if self.facts.has(SENT) { scale.delta(self.last_send, end) } else { ScaledTime::ZERO }
+        if self.facts.has(SENT) { scale.delta(self.newest.at, end) } else { ScaledTime::ZERO }
     }
 
     /// A packet leaves with number `psn`, given by the host itself. `log` is as in [`Entry::depart`].
@@ -198,11 +195,10 @@ impl Entry {
             // From here on the numbers are the host's, and an answer to one of ours is none.
             self.facts.set(NATIVE);
             self.facts.clear(ANSWERED);
-            self.trail = Trail::default();
             self.sent = 0;
-            (self.run, self.next_psn) = (psn, psn);
-        } else if now != self.last_send || psn != self.next_psn {
-            self.end_run(log.as_deref_mut());
+            (self.newest, self.oldest) = (Run::before(psn), Place::default());
+        } else if now != self.newest.at || psn != self.newest.last.next() {
+            self.begin_run(self.newest.last.next(), log.as_deref_mut());
         }
         self.follow_numbers(psn, now, log);
         self.sent_at(now);
@@ -210,22 +206,22 @@ impl Entry {
 
     /// Widens the range of used numbers so that it holds `psn`.
     fn follow_numbers(&mut self, psn: Psn, now: Instant, log: Option<&mut SendLog<'_>>) {
-        let ahead = psn.step_from(self.next_psn.previous());
+        let ahead = psn.step_from(self.newest.last);
         if ahead > 0 {
-            if psn != self.next_psn {
-                self.run = psn;
+            if psn != self.newest.last.next() {
+                self.newest.first = psn;
             }
             self.sent = self.sent.saturating_add(ahead.unsigned_abs().into());
-            self.next_psn = psn.next();
+            self.newest.last = psn;
         } else {
             // None of the newest run.
-            log.into_iter().for_each(|log| log.put(&mut self.trail, Run::of(now, psn, psn)));
+            log.into_iter().for_each(|log| log.put(&mut self.newest.next, Run::of(now, psn, psn)));
             self.sent = self.sent.max(u32::from(ahead.unsigned_abs()) + 1);
         }
     }
 
     fn sent_at(&mut self, now: Instant) {
-        self.last_send = now;
+        self.newest.at = now;
         self.last_seen = now;
         self.facts.set(SENT);
         self.facts.clear(RECEIVED_SINCE_SENT);
@@ -280,13 +276,13 @@ impl Entry {
     /// When packet `psn`, which is answered now, was sent, if this is its first answer and the time still known.
     #[inline(always)]
     pub(crate) fn sending_of(&mut self, psn: Psn, log: &mut SendLog<'_>) -> Result<Instant, Untold> {
-        if psn.ahead_of(self.run) >= self.next_psn.ahead_of(self.run) {
+        if !self.newest.holds(psn) {
             return self.sent_earlier(psn, log);
         }
         // Nobody asks for what was sent before it any more.
-        self.run = psn.next();
+        self.newest.first = psn.next();
         self.answered(psn);
-        Ok(self.last_send)
+        Ok(self.newest.at)
     }
 
     /// The same of a packet that is none of the newest run.
@@ -295,11 +291,11 @@ impl Entry {
         if self.facts.has(ANSWERED) && psn.step_from(self.last_answered) <= 0 {
             return Err(Untold::NotTheFirst);
         }
-        if u32::from(self.next_psn.previous().ahead_of(psn)) >= self.sent {
+        if u32::from(self.newest.last.ahead_of(psn)) >= self.sent {
             return Err(Untold::NeverSent);
         }
         self.answered(psn);
-        log.take(&mut self.trail, psn, self.last_send).ok_or(Untold::Forgotten)
+        log.take(&mut self.newest, &mut self.oldest, psn).ok_or(Untold::Forgotten)
     }
 
     fn answered(&mut self, psn: Psn) {

@@ -1,9 +1,9 @@
 //! The send log: when packets left that may still be answered.
 //!
-//! What a flow sent at one time, with numbers one after the other, is a [`Run`]. A flow's newest run stays in its entry;
-//! when the next one begins before all of it was answered it goes into the log, a ring in the order of sending. So to
-//! remember a packet touches nothing but the ring's next place, however many flows there are, and a flow whose packets
-//! are answered one by one never comes here.
+//! What a flow sent at one time, with numbers one after the other, is a [`Run`]. A flow's newest run stays in its entry, as it
+//! would be in the log; when the next one begins before all of it was answered it goes into the log, a ring in the order of
+//! sending. So to remember a packet touches nothing but the ring's next place, however many flows there are, and a flow whose
+//! packets are answered one by one never comes here.
 //!
 //! A flow's runs are chained, the newest first. Answers come in the order of sending: when one asks for a run of the
 //! chain, the chain is turned round, and is then eaten up from its oldest end. So a run is visited twice at the most.
@@ -12,8 +12,10 @@ use pdm::Psn;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::Instant;
+use crate::prefetch::prefetch;
 
-/// Packets that left at the same time, with numbers one after the other.
+/// Packets that left at the same time, with numbers one after the other. There are none in it if the last one comes before the
+/// first.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(crate) struct Run {
@@ -21,7 +23,7 @@ pub(crate) struct Run {
     pub(crate) first: Psn,
     pub(crate) last: Psn,
     /// The flow's next run in its chain.
-    next: Place,
+    pub(crate) next: Place,
 }
 
 /// Where a run is: how many were put into the log before it, and 1. It may be gone. 0 is nowhere.
@@ -33,18 +35,12 @@ impl Place {
     const NOWHERE: Self = Self(0);
 }
 
+/// Runs of a cache line.
+const LINE: usize = 4;
+const _: () = assert!(LINE * size_of::<Run>() == 64);
+
 /// How many runs late a number may be found.
 const OUT_OF_ORDER: usize = 16;
-
-/// What a flow's entry keeps of the log.
-#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
-pub(crate) struct Trail {
-    /// Runs that were put in since the chain was turned round, the newest first.
-    newest: Place,
-    /// The runs before them, the oldest first.
-    oldest: Place,
-}
 
 /// The log of one shard.
 pub(crate) struct SendLog<'m> {
@@ -66,10 +62,21 @@ impl Run {
         Self { at, first, last, next: Place::NOWHERE }
     }
 
+    /// None, of which `psn` would be the first: nothing was ever sent.
+    pub(crate) fn before(psn: Psn) -> Self {
+        Self::of(Instant::default(), psn, psn.previous())
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first == self.last.next()
+    }
+
     /// Whether packet `psn` is one of these.
     #[inline]
     pub(crate) fn holds(&self, psn: Psn) -> bool {
-        psn.ahead_of(self.first) <= self.last.ahead_of(self.first)
+        psn.ahead_of(self.first) < self.last.next().ahead_of(self.first)
     }
 
     /// Whether all of these were sent before packet `psn`.
@@ -84,49 +91,64 @@ impl<'m> SendLog<'m> {
         Self { runs, last: Place::NOWHERE }
     }
 
-    /// Puts `run` into the log, the newest of the flow with `trail`.
+    /// Asks for the places of the next `runs` runs.
+    pub(crate) fn prefetch(&self, runs: usize) {
+        let (next, mask) = (self.last.0 as usize + 1, self.mask());
+        (next..next + runs).step_by(LINE).for_each(|place| prefetch(&self.runs[place & mask]));
+    }
+
+    /// Puts `run` into the log, whose next run is `newest`, which it takes the place of.
+    pub(crate) fn put(&mut self, newest: &mut Place, run: Run) {
+        let mut run = Run { next: *newest, ..run };
+        self.close(&mut run);
+        *newest = run.next;
+    }
+
+    /// Puts the newest run of a flow into the log; the one after it comes before it in the chain.
     #[inline(always)]
-    pub(crate) fn put(&mut self, trail: &mut Trail, run: Run) {
+    pub(crate) fn close(&mut self, newest: &mut Run) {
         // Nowhere is left out when the count wraps.
         self.last = Place(self.last.0.wrapping_add(1).max(1));
-        *self.at(self.last) = Run { next: trail.newest, ..run };
-        trail.newest = self.last;
+        *self.at(self.last) = *newest;
+        newest.next = self.last;
     }
 
-    /// When the flow with `trail`, whose newest packet left at `newest`, sent packet `psn`, if that is still remembered. What
-    /// was sent before it is forgotten, as nobody asks for it any more.
-    pub(crate) fn take(&mut self, trail: &mut Trail, psn: Psn, newest: Instant) -> Option<Instant> {
-        let found = self.eat_up(trail, psn, newest);
-        if found.is_some() || trail.oldest != Place::NOWHERE {
+    /// When the flow of the run `newest`, which is not in the log, sent packet `psn`, if that is still remembered. What was sent
+    /// before it is forgotten, as nobody asks for it any more.
+    ///
+    /// From `newest` a chain goes back as far as it has not been turned round; from `oldest` one goes forward.
+    pub(crate) fn take(&mut self, newest: &mut Run, oldest: &mut Place, psn: Psn) -> Option<Instant> {
+        let found = self.eat_up(oldest, psn, newest.at);
+        if found.is_some() || *oldest != Place::NOWHERE {
             return found;
         }
-        self.turn_round(trail, newest);
-        self.eat_up(trail, psn, newest)
+        *oldest = self.turn_round(newest);
+        self.eat_up(oldest, psn, newest.at)
     }
 
-    /// Goes on from the oldest run to the one that holds `psn`.
-    fn eat_up(&mut self, trail: &mut Trail, psn: Psn, newest: Instant) -> Option<Instant> {
-        while let Some(run) = self.get(trail.oldest, newest) {
+    /// Goes on from the oldest run to the one that holds `psn`. None is later than `bound`.
+    fn eat_up(&mut self, oldest: &mut Place, psn: Psn, bound: Instant) -> Option<Instant> {
+        while let Some(run) = self.get(*oldest, bound) {
             if run.holds(psn) {
                 if psn == run.last {
-                    trail.oldest = run.next;
+                    *oldest = run.next;
                 }
                 return Some(run.at);
             }
             if !run.is_before(psn) {
-                return self.find_after(run, psn, newest);
+                return self.find_after(run, psn, bound);
             }
-            trail.oldest = run.next;
+            *oldest = run.next;
         }
-        trail.oldest = Place::NOWHERE;
+        *oldest = Place::NOWHERE;
         None
     }
 
     /// Looks for `psn` a little after `run`: a native host's packets may have left in another order than their numbers'.
     #[cold]
-    fn find_after(&mut self, mut run: Run, psn: Psn, newest: Instant) -> Option<Instant> {
+    fn find_after(&mut self, mut run: Run, psn: Psn, bound: Instant) -> Option<Instant> {
         for _ in 0..OUT_OF_ORDER {
-            run = self.get(run.next, newest)?;
+            run = self.get(run.next, bound)?;
             if run.holds(psn) {
                 return Some(run.at);
             }
@@ -134,16 +156,18 @@ impl<'m> SendLog<'m> {
         None
     }
 
-    /// Makes the newest runs, as far as they are there, the oldest first.
-    fn turn_round(&mut self, trail: &mut Trail, newest: Instant) {
-        let (mut place, mut bound) = (trail.newest, newest);
-        *trail = Trail::default();
+    /// Turns the chain round that goes back from `newest`, as far as its runs are there. Returns where the oldest one is.
+    fn turn_round(&mut self, newest: &mut Run) -> Place {
+        let (mut place, mut bound) = (newest.next, newest.at);
+        newest.next = Place::NOWHERE;
+        let mut oldest = Place::NOWHERE;
         while let Some(run) = self.get(place, bound) {
             bound = run.at;
-            *self.at(place) = Run { next: trail.oldest, ..run };
-            trail.oldest = place;
+            *self.at(place) = Run { next: oldest, ..run };
+            oldest = place;
             place = run.next;
         }
+        oldest
     }
 
     /// The run at `place`, unless it is gone. A flow's runs are none of them later than `bound`, while another's that came to
@@ -157,8 +181,13 @@ impl<'m> SendLog<'m> {
 
     #[inline]
     fn at(&mut self, place: Place) -> &mut Run {
-        let mask = self.runs.len() - 1;
+        let mask = self.mask();
         &mut self.runs[place.0 as usize & mask]
+    }
+
+    #[inline]
+    fn mask(&self) -> usize {
+        self.runs.len() - 1
     }
 }
 
@@ -179,51 +208,69 @@ mod tests {
         Run::of(Instant::from_ticks(number), psn, psn)
     }
 
+    /// What an entry keeps of a flow whose newest run is later than all in the log.
+    #[derive(Clone)]
+    struct Trail {
+        newest: Run,
+        oldest: Place,
+    }
+
+    impl Trail {
+        fn new() -> Self {
+            Self { newest: Run::of(ALWAYS, Psn::default(), Psn::default()), oldest: Place::NOWHERE }
+        }
+
+        fn put(&mut self, log: &mut SendLog<'_>, run: Run) {
+            log.put(&mut self.newest.next, run);
+        }
+
+        fn take(&mut self, log: &mut SendLog<'_>, psn: u16) -> Option<u64> {
+            log.take(&mut self.newest, &mut self.oldest, Psn::new(psn)).map(Instant::ticks)
+        }
+    }
+
     #[test]
     fn answers_find_their_runs_while_more_are_sent() {
         with_log(64, |mut log| {
-            let mut trail = Trail::default();
-            let take = |log: &mut SendLog<'_>, trail: &mut Trail, psn| {
-                log.take(trail, Psn::new(psn), ALWAYS).map(Instant::ticks)
-            };
-            assert_eq!(take(&mut log, &mut trail, 1), None);
+            let mut trail = Trail::new();
+            assert_eq!(trail.take(&mut log, 1), None);
             let long = Run::of(Instant::from_ticks(1), Psn::new(65_534), Psn::new(1));
-            log.put(&mut trail, long);
-            (2..5).for_each(|number| log.put(&mut trail, run(number)));
-            assert_eq!(take(&mut log, &mut trail, 65_534), Some(1));
-            assert_eq!(take(&mut log, &mut trail, 0), Some(1));
-            (5..8).for_each(|number| log.put(&mut trail, run(number)));
-            assert_eq!(take(&mut log, &mut trail, 3), Some(3));
-            assert_eq!(take(&mut log, &mut trail, 6), Some(6));
-            assert_eq!(take(&mut log, &mut trail, 3), None, "older than one that was taken");
-            assert_eq!(take(&mut log, &mut trail, 8), None);
+            trail.put(&mut log, long);
+            (2..5).for_each(|number| trail.put(&mut log, run(number)));
+            assert_eq!(trail.take(&mut log, 65_534), Some(1));
+            assert_eq!(trail.take(&mut log, 0), Some(1));
+            (5..8).for_each(|number| trail.put(&mut log, run(number)));
+            assert_eq!(trail.take(&mut log, 3), Some(3));
+            assert_eq!(trail.take(&mut log, 6), Some(6));
+            assert_eq!(trail.take(&mut log, 3), None, "older than one that was taken");
+            assert_eq!(trail.take(&mut log, 8), None);
         });
     }
 
     #[test]
     fn numbers_that_were_left_out_are_not_found() {
         with_log(64, |mut log| {
-            let mut trail = Trail::default();
-            [10, 20].map(run).into_iter().for_each(|run| log.put(&mut trail, run));
-            assert_eq!(log.take(&mut trail, Psn::new(15), ALWAYS), None);
-            assert_eq!(log.take(&mut trail, Psn::new(20), ALWAYS), Some(Instant::from_ticks(20)));
+            let mut trail = Trail::new();
+            [10, 20].map(run).into_iter().for_each(|run| trail.put(&mut log, run));
+            assert_eq!(trail.take(&mut log, 15), None);
+            assert_eq!(trail.take(&mut log, 20), Some(20));
         });
     }
 
     #[test]
     fn a_run_of_another_flow_that_has_its_place_is_not_taken_for_its_own() {
         with_log(64, |mut log| {
-            let mut trail = Trail::default();
-            log.put(&mut trail, run(1));
-            let mut other = Trail::default();
-            (0..63).for_each(|number| log.put(&mut other, run(number + 100)));
-            assert_eq!(log.take(&mut trail.clone(), Psn::new(1), ALWAYS), Some(Instant::from_ticks(1)));
-            log.put(&mut other, run(200));
-            assert_eq!(log.take(&mut trail, Psn::new(1), ALWAYS), None);
+            let mut trail = Trail::new();
+            trail.put(&mut log, run(1));
+            let mut other = Trail::new();
+            (0..63).for_each(|number| other.put(&mut log, run(number + 100)));
+            assert_eq!(trail.clone().take(&mut log, 1), Some(1));
+            other.put(&mut log, run(200));
+            assert_eq!(trail.take(&mut log, 1), None);
             // 2^32 runs later the count says that the place is its own.
-            let newest = Instant::from_ticks(5);
-            let mut wrapped = Trail { newest: log.last, ..Trail::default() };
-            assert_eq!(log.take(&mut wrapped, Psn::new(200), newest), None);
+            let mut wrapped = Trail::new();
+            wrapped.newest = Run { at: Instant::from_ticks(5), next: log.last, ..wrapped.newest };
+            assert_eq!(wrapped.take(&mut log, 200), None);
         });
     }
 
@@ -233,14 +280,14 @@ mod tests {
         let mut found = 0;
         let total = packets * 4;
         with_log(packets, |mut log| {
-            let mut trails = vec![Trail::default(); flows];
+            let mut trails = vec![Trail::new(); flows];
             for n in 0..total {
                 let sent = Run { at: Instant::from_ticks(n as u64), ..run((n / flows) as u64) };
-                log.put(&mut trails[n % flows], sent);
+                trails[n % flows].put(&mut log, sent);
                 if let Some(asked) = n.checked_sub(in_flight - 1) {
                     let psn = run((asked / flows) as u64).first;
-                    let at = log.take(&mut trails[asked % flows], psn, ALWAYS);
-                    found += usize::from(at == Some(Instant::from_ticks(asked as u64)));
+                    let at = trails[asked % flows].take(&mut log, psn.get());
+                    found += usize::from(at == Some(asked as u64));
                 }
             }
         });

@@ -211,6 +211,12 @@ impl<'m> Shard<'m> {
         self.table.prefetch_entry_elsewhere(hash).map(FlowId)
     }
 
+    /// Asks for what remembering that `packets` packets have left will write to.
+    #[inline]
+    pub fn prefetch_log(&self, packets: usize) {
+        self.log.prefetch(packets);
+    }
+
     /// The flow of `key`, which hashes to `hash`. One that was idle for too long ends here.
     #[inline]
     pub fn find(&mut self, hash: Hash, key: &Key, now: Instant) -> Option<FlowId> {

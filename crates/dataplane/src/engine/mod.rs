@@ -152,6 +152,7 @@ impl<'m> Engine<'m> {
     /// Finds out which flows the packets of `stage` most likely belong to, and asks for those.
     #[inline]
     pub(crate) fn find(&self, stage: &mut Stage) {
+        self.shard.prefetch_log(stage.len());
         let mut missing = false;
         for selected in &mut *stage {
             selected.likely = self.shard.prefetch_flow(selected.hash);
