@@ -58,10 +58,11 @@ impl Engine<'_> {
     ) {
         let mut others = 0;
         for (place, packet) in burst.iter().enumerate() {
-            let asked = Asked { sides, rules, pair: coming.pair, place };
+            // Put together in each arm: what the second one passes on has to be in memory.
+            let asked = || Asked { sides, rules, pair: coming.pair, place };
             let selected = match glance(packet) {
-                Some(look) => asked.select(packet.bytes(), look, stage),
-                None => asked.select_closely(packet, stage),
+                Some(look) => asked().select(packet.bytes(), look, stage),
+                None => asked().select_closely(packet, stage),
             };
             if let Err(skip) = selected {
                 others += self.count_skip(skip);
