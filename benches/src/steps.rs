@@ -15,7 +15,7 @@ pub fn insert(packet: &mut impl Packet) {
     if alone::suits(&look.layout, &Limits::default())
         && let Ok(bytes) = packet.grow_front(alone::LEN)
     {
-        alone::insert(bytes, &look.layout, PdmOption::default);
+        alone::insert(bytes, &look.layout, &PdmOption::default());
     }
 }
 

@@ -16,14 +16,14 @@ pub fn suits(layout: &Layout, limits: &Limits) -> bool {
     layout.is_plain() && grown <= usize::from(limits.mtu) && LEN <= usize::from(limits.max_destopts_len)
 }
 
-/// Puts it, with the option that `make` makes, into the packet in `buffer`, which was one of `layout` before it has grown at
-/// its front by [`LEN`]. The option is made when there is room for it, so that less has to be kept at hand meanwhile.
+/// Puts it, with `option` in it, into the packet in `buffer`, which was one of `layout` before it has grown at its
+/// front by [`LEN`].
 ///
 /// # Panics
 /// If `buffer` is not that packet.
 #[inline(always)]
-pub fn insert(buffer: &mut [u8], layout: &Layout, make: impl FnOnce() -> PdmOption) {
+pub fn insert(buffer: &mut [u8], layout: &Layout, option: &PdmOption) {
     let packet = grow_plain(buffer, layout.ip(), layout.payload_len());
     packet[NEXT_HEADER] = protocol::DESTINATION_OPTIONS;
-    packet[FIXED_HEADER..].copy_from_slice(&make().emit_alone(layout.protocol()));
+    packet[FIXED_HEADER..].copy_from_slice(&option.emit_alone(layout.protocol()));
 }

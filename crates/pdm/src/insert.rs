@@ -113,7 +113,7 @@ impl Insertion {
     #[inline(always)]
     pub fn apply(&self, buffer: &mut [u8], option: &PdmOption) {
         match &self.place {
-            Place::Only(layout) => alone::insert(buffer, layout, || *option),
+            Place::Only(layout) => alone::insert(buffer, layout, option),
             Place::Last(last) => {
                 let packet = self.place.splice(self.ip).apply(buffer, self.ip);
                 let next = mem::replace(&mut packet[last.named_at], protocol::DESTINATION_OPTIONS);

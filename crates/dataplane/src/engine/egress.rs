@@ -46,7 +46,7 @@ impl Engine<'_> {
             && let Ok(bytes) = packet.grow_front(alone::LEN)
         {
             self.notes.local_delay(&flow, selected, moment);
-            alone::insert(bytes, &selected.layout, || flow.depart(moment.now, moment.rate));
+            alone::insert(bytes, &selected.layout, &flow.depart(moment.now, moment.rate));
             return true;
         }
         false
