@@ -149,7 +149,7 @@ fn write_addresses(packet: &mut Mbuf<'_>) {
 
 fn look(packet: &Mbuf<'_>) -> Option<Look> {
     let is_plain = packet.network_offset() == Ok(ethernet::UNTAGGED);
-    if is_plain { Look::glance(packet.bytes(), packet.wire_len(), IP) } else { None }
+    if is_plain { Look::glance(packet.bytes(), IP) } else { None }
 }
 
 /// What is known of a packet between the loops.

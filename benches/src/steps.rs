@@ -11,7 +11,7 @@ use crate::IP;
 /// Looks at `packet` and puts an option in.
 pub fn insert(packet: &mut impl Packet) {
     let bytes = packet.bytes();
-    let Some(look) = Look::glance(bytes, bytes.len(), IP) else { return };
+    let Some(look) = Look::glance(bytes, IP) else { return };
     if alone::suits(&look.layout, &Limits::default())
         && let Ok(bytes) = packet.grow_front(alone::LEN)
     {
@@ -22,7 +22,7 @@ pub fn insert(packet: &mut impl Packet) {
 /// Looks at `packet` and takes its option out.
 pub fn strip(packet: &mut impl Packet) {
     let bytes = packet.bytes();
-    let Some(look) = Look::glance(bytes, bytes.len(), IP) else { return };
+    let Some(look) = Look::glance(bytes, IP) else { return };
     let octets = pdm::strip(packet.bytes_mut(), &look.layout);
     packet.shrink_front(octets);
 }

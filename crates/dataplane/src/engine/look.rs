@@ -128,7 +128,7 @@ fn glance<P: Packet>(packet: &P) -> Option<Look> {
     if !is_long || packet.network_offset() != Ok(ethernet::UNTAGGED) {
         return None;
     }
-    Look::glance(frame, packet.wire_len(), ethernet::UNTAGGED)
+    Look::glance(frame, ethernet::UNTAGGED)
 }
 
 /// Looks at a packet that is tagged, or that a glance is not enough for.
@@ -136,7 +136,7 @@ fn glance<P: Packet>(packet: &P) -> Option<Look> {
 fn look_closely<P: Packet>(packet: &P) -> Result<Look, Skip> {
     let (frame, wire_len, ip) = (packet.bytes(), packet.wire_len(), packet.network_offset()?);
     // Behind tags a glance is enough for nearly all too.
-    Look::glance(frame, wire_len, ip).map_or_else(|| pdm::look(frame, wire_len, ip), Ok)
+    Look::glance(frame, ip).map_or_else(|| pdm::look(frame, wire_len, ip), Ok)
 }
 
 /// Why a packet is left alone that no rule selects.
