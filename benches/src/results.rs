@@ -77,7 +77,10 @@ fn machine() -> [(&'static str, String); 4] {
     [
         ("machine", format!("{} cores of {model}; memory {memory}; caches {}", models.len(), caches())),
         ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
-        ("toolchain", format!("{}, release profile, no `target-cpu`", told_by("rustc", &["--version"]))),
+        (
+            "toolchain",
+            format!("{}, release profile and `.cargo/config.toml`", told_by("rustc", &["--version"])),
+        ),
         ("load at the start", read("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(", ")),
     ]
 }
