@@ -149,7 +149,8 @@ impl<'m> Engine<'m> {
         self.rewrite(burst, arrival, &stage, pair, received, clock);
     }
 
-    /// Finds out which flows the packets of `stage` most likely belong to, and asks for those.
+    /// Finds out which flows the packets of `stage` most likely belong to, and asks for those and for what remembering that the
+    /// packets leave will write to.
     #[inline]
     pub(crate) fn find(&self, stage: &mut Stage) {
         self.shard.prefetch_log(stage.len());
