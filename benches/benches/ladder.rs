@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as Wall};
 
 use arrayvec::ArrayVec;
-use dataplane::{Arrival, BURST, Burst, Clock, Engine, Packet, Pair, Receive, Rules, Transmit};
-use dpdk::{Calibrator, Mbuf, Pool, Port, PortConfig, QueuePair, RxQueue, TscClock, TxQueue};
-use flow::{Hash, Instant, Key, PairId, Shard, Side};
+use dataplane::{Arrival, BURST, Burst, Clock, Engine, Packet, Receive, Rules, Transmit};
+use dpdk::{Calibrator, Mbuf, Pool, RxQueue, TscClock, TxQueue};
+use flow::{Hash, Instant, Key, Shard, Side};
 use memmap2::MmapMut;
-use pdm::{Layout, Limits, Look, PdmOption, alone, ethernet};
-use pdmline_benches::bump::rule;
+use pdm::{Layout, Look, PdmOption, alone, ethernet};
+use pdmline_benches::bump::{PAIR, rule};
 use pdmline_benches::pages::SetAside;
 use pdmline_benches::results::Page;
 use pdmline_benches::rounds::{Costs, measure, median, times};
@@ -58,9 +58,9 @@ enum Rung<'m> {
 impl<'m> Rung<'m> {
     /// All, with tables of `flows` flows in `memories`.
     fn all(flows: u32, memories: &'m mut [MmapMut; TABLES]) -> Vec<Self> {
-        let [flow, departure, log, engine, no_rule] = memories.each_mut().map(|memory| shard(memory, flows));
+        let [flow, mut departure, log, engine, no_rule] =
+            memories.each_mut().map(|memory| shard(memory, flows));
         let of = |shard, rules| Box::new(Engine::new(shard, Rules::new(rules), Arc::default()));
-        let mut departure = departure;
         departure.set_measuring(false);
         vec![
             Self::Ports,
@@ -118,10 +118,8 @@ impl Ports<'_> {
                 insert_by(shard, burst, now, |flow| flow.depart(now, rate));
             }),
             Rung::Engine(engine) | Rung::NoRule(engine) => {
-                let (pair, clock) =
-                    (Pair { id: PairId::default(), limits: Limits::default() }, self.clock.clone());
-                let arrival = Arrival::Port(Side::Host);
-                self.moved(|burst, now| engine.process(burst, arrival, &pair, now, &clock))
+                let (arrival, clock) = (Arrival::Port(Side::Host), self.clock.clone());
+                self.moved(|burst, now| engine.process(burst, arrival, &PAIR, now, &clock))
             }
         }
     }
@@ -170,23 +168,21 @@ fn insert_by(
     let mut known = ArrayVec::<Known, BURST>::new();
     for packet in burst.iter() {
         let look = look(packet).expect("all are alike");
-        let key = Key::of(packet.bytes(), &look, Side::Host, PairId::default());
+        let key = Key::of(packet.bytes(), &look, Side::Host, PAIR.id);
         known.push(Known { key, hash: Hash::default(), layout: look.layout });
     }
     for known in &mut known {
         known.hash = shard.hash(&known.key);
         shard.prefetch_bucket(known.hash);
     }
-    if shard.is_measuring() {
-        shard.prefetch_log(known.len());
-    }
+    shard.prefetch_log(known.len());
     let likely = known
         .iter()
         .map(|known| shard.prefetch_flow(known.hash).or_else(|| shard.prefetch_flow_elsewhere(known.hash)));
     let likely: ArrayVec<_, BURST> = likely.collect();
     for ((packet, known), likely) in burst.iter_mut().zip(&known).zip(likely) {
         if let Some(likely) = likely
-            && alone::suits(&known.layout, &Limits::default())
+            && alone::suits(&known.layout, &PAIR.limits)
             && let Some(mut flow) = shard.confirm(likely, &known.key, now)
             && let Ok(bytes) = packet.grow_front(alone::LEN)
         {
@@ -200,13 +196,8 @@ fn climb(machine: &Machine, pool: &Pool<'_>, flows: u32) -> Vec<(&'static str, C
     let folder = tempfile::tempdir().expect("there is a place for a capture");
     let capture = folder.path().join("hosts.pcap");
     write_capture(&capture, flows);
-    let open = |device: &str| -> QueuePair<'_> {
-        let (_, queues) =
-            Port::open(&machine.eal, device, PortConfig::default(), pool).expect("the device is there");
-        queues.pairs().remove(0)
-    };
-    let rx = open(&format!("net_pcap0,rx_pcap={},infinite_rx=1", capture.display())).rx;
-    let tx = open("net_null0,no-rx=1").tx;
+    let rx = machine.open(&format!("net_pcap0,rx_pcap={},infinite_rx=1", capture.display()), pool).rx;
+    let tx = machine.open("net_null0,no-rx=1", pool).tx;
     let clock = Calibrator::start().expect("the clock is fit").clock();
     let mut memories = std::array::from_fn(|_| memory(flows as usize));
     let climbed = machine.eal.scope(|scope| {

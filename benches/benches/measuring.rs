@@ -6,7 +6,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
-use dpdk::{Pool, Port, PortConfig};
+use dpdk::Pool;
 use flow::Side;
 use pdmline_benches::{Cost, Machine, Run, Sink, Source, run, way, write_capture};
 use serde::Serialize;
@@ -54,13 +54,8 @@ fn inserting(machine: &Machine, pool: &Pool<'_>, flows: u32) -> Case {
     let folder = tempfile::tempdir().expect("there is a place for a capture");
     let capture = folder.path().join("hosts.pcap");
     write_capture(&capture, flows);
-    let open = |device: &str| {
-        let (_, queues) =
-            Port::open(&machine.eal, device, PortConfig::default(), pool).expect("the device is there");
-        queues.pairs().remove(0)
-    };
-    let host = open(&format!("net_pcap0,rx_pcap={},infinite_rx=1", capture.display()));
-    let wire = open("net_null0");
+    let host = machine.open(&format!("net_pcap0,rx_pcap={},infinite_rx=1", capture.display()), pool);
+    let wire = machine.open("net_null0", pool);
     let run = run(machine, flows, vec![way(Side::Host, host.rx, wire.tx)]);
     Case { name: "inserting", flows, cost: run.switching.cost(), sampled: None }
 }

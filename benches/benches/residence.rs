@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use dataplane::{Clock, Engine, Idle, Mailbox, Rules, Telling, Worker};
-use dpdk::{Calibrator, Pool, Port, PortConfig, QueuePair, TscClock};
+use dpdk::{Calibrator, Pool, QueuePair, TscClock};
 use flow::{Side, Span};
 use pdmline_benches::bump::rule;
 use pdmline_benches::generator::{Generator, Pace};
@@ -110,9 +110,7 @@ fn wire<'a>(machine: &'a Machine, pool: &Pool<'a>, number: usize, folder: &Path)
         [format!("net_vhost{number},iface="), format!("net_virtio_user{number},queue_size=1024,path=")];
     devices.map(|device| {
         let device = format!("{device}{}", socket.display());
-        let opened = Port::open(&machine.eal, &device, PortConfig::default(), pool);
-        let (_, queues) = opened.expect("the device can be made");
-        queues.pairs().remove(0)
+        machine.open(&device, pool)
     })
 }
 

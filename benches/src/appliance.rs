@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use dataplane::{Clock, Engine, FlowListener, Mailbox, Pair, Receive, Rules, Telling, Transmit, Way, Worker};
+use dataplane::{Clock, Engine, FlowListener, Mailbox, Receive, Rules, Telling, Transmit, Way, Worker};
 use dpdk::{Calibrator, TscClock};
-use flow::{PairId, Settings, Shard, Side};
-use pdm::Limits;
+use flow::{Settings, Shard, Side};
 use stats::openmetrics::{Buckets, Exposition, Format};
 use stats::{Counters, HistogramLog, Intervals, Metric, StatsCore};
 
-use crate::bump::rule;
+use crate::bump::{PAIR, rule};
 use crate::{Machine, Switching, memory, populate, settings};
 
 /// How often recorders are exchanged and taken in.
@@ -35,7 +34,7 @@ pub struct Run {
 
 /// A way from `side` of the one pair there is.
 pub fn way<R, T>(from: Side, receive: R, transmit: T) -> Way<R, T> {
-    Way::alone(Pair { id: PairId::default(), limits: Limits::default() }, from, receive, transmit)
+    Way::alone(PAIR, from, receive, transmit)
 }
 
 /// Lets a worker with `flows` flows in its table serve `ways`, and switches measuring on and off meanwhile.

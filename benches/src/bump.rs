@@ -35,7 +35,7 @@ impl Clock for Ticking {
 }
 
 /// The one pair of ports.
-const PAIR: Pair = Pair { id: PairId::new(0), limits: Limits { mtu: 1500, max_destopts_len: 40 } };
+pub const PAIR: Pair = Pair { id: PairId::new(0), limits: Limits { mtu: 1500, max_destopts_len: 40 } };
 
 /// An engine on `shard` that measures what the benches' hosts send and get.
 ///

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process;
 
-use dpdk::{Eal, Pool, PoolConfig};
+use dpdk::{Eal, Pool, PoolConfig, Port, PortConfig, QueuePair};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
@@ -64,6 +64,15 @@ impl Machine {
     pub fn pool(&self) -> Pool<'_> {
         let config = PoolConfig { buffers: BUFFERS, ..PoolConfig::default() };
         Pool::new(&self.eal, "bench", config).expect("EAL has the memory")
+    }
+
+    /// The queues of `device`, which has one of each kind, with buffers of `pool`.
+    ///
+    /// # Panics
+    /// If there is no such device.
+    pub fn open<'a>(&'a self, device: &str, pool: &Pool<'a>) -> QueuePair<'a> {
+        let opened = Port::open(&self.eal, device, PortConfig::default(), pool);
+        opened.expect("the device is there").1.pairs().remove(0)
     }
 }
 

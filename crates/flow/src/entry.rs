@@ -147,9 +147,9 @@ impl Entry {
         scale: &mut Scale<'_>,
         log: Option<&mut SendLog<'_>>,
     ) -> PdmOption {
-        let psn = self.newest.last.next();
+        let psn = self.newest.next_psn();
         if now != self.newest.at {
-            self.begin_run(psn, log);
+            self.begin_run(log);
         }
         let option = PdmOption {
             psntp: psn,
@@ -163,15 +163,16 @@ impl Entry {
         option
     }
 
-    /// Numbers from `psn` on leave later than those before, which `log` remembers if they may still be answered.
+    /// Numbers from here on leave later than those before, which `log` remembers if they may still be answered.
     #[inline(always)]
-    fn begin_run(&mut self, psn: Psn, log: Option<&mut SendLog<'_>>) {
+    fn begin_run(&mut self, log: Option<&mut SendLog<'_>>) {
+        let first = self.newest.next_psn();
         if let Some(log) = log
             && !self.newest.is_empty()
         {
             log.close(&mut self.newest);
         }
-        self.newest.first = psn;
+        self.newest.first = first;
     }
 
     /// DELTATLR: since the last packet was received.
@@ -197,8 +198,8 @@ impl Entry {
             self.facts.clear(ANSWERED);
             self.sent = 0;
             (self.newest, self.oldest) = (Run::before(psn), Place::default());
-        } else if now != self.newest.at || psn != self.newest.last.next() {
-            self.begin_run(self.newest.last.next(), log.as_deref_mut());
+        } else if now != self.newest.at || psn != self.newest.next_psn() {
+            self.begin_run(log.as_deref_mut());
         }
         self.follow_numbers(psn, now, log);
         self.sent_at(now);
@@ -208,7 +209,7 @@ impl Entry {
     fn follow_numbers(&mut self, psn: Psn, now: Instant, log: Option<&mut SendLog<'_>>) {
         let ahead = psn.step_from(self.newest.last);
         if ahead > 0 {
-            if psn != self.newest.last.next() {
+            if psn != self.newest.next_psn() {
                 self.newest.first = psn;
             }
             self.sent = self.sent.saturating_add(ahead.unsigned_abs().into());

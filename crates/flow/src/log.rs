@@ -67,16 +67,22 @@ impl Run {
         Self::of(Instant::default(), psn, psn.previous())
     }
 
+    /// The number after the last one.
+    #[inline]
+    pub(crate) fn next_psn(&self) -> Psn {
+        self.last.next()
+    }
+
     /// Whether there are none.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.first == self.last.next()
+        self.first == self.next_psn()
     }
 
     /// Whether packet `psn` is one of these.
     #[inline]
     pub(crate) fn holds(&self, psn: Psn) -> bool {
-        psn.ahead_of(self.first) < self.last.next().ahead_of(self.first)
+        psn.ahead_of(self.first) < self.next_psn().ahead_of(self.first)
     }
 
     /// Whether all of these were sent before packet `psn`.

@@ -359,7 +359,7 @@ impl Look {
             return None;
         }
         let next = plain[NEXT_HEADER];
-        if has_ports(next) {
+        if is_tcp_or_udp(next) {
             let layout = Layout::new(ip, payload_len, next, Shape::Plain);
             return Self::with_ports(Ports::read(plain.last_chunk()?), layout);
         }
@@ -368,7 +368,7 @@ impl Look {
         }
         let marked = packet.first_chunk::<{ FIXED_HEADER + PDM_ALONE + Ports::OCTETS }>()?;
         let next = option::next_after_alone(marked[FIXED_HEADER..].first_chunk()?)?;
-        if !has_ports(next) || behind_ports < PDM_ALONE {
+        if !is_tcp_or_udp(next) || behind_ports < PDM_ALONE {
             return None;
         }
         let layout = Layout::new(ip, payload_len, next, Shape::Alone);
@@ -382,9 +382,9 @@ impl Look {
     }
 }
 
-/// Whether nearly all packets are of this protocol.
+/// Whether `protocol` is one of the two that nearly all packets have.
 #[inline(always)]
-const fn has_ports(protocol: u8) -> bool {
+const fn is_tcp_or_udp(protocol: u8) -> bool {
     matches!(protocol, protocol::TCP | protocol::UDP)
 }
 
