@@ -3,23 +3,27 @@
 
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has to stop")]
 
+use std::cell::RefCell;
 use std::error::Error;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Wall};
 
 use arrayvec::ArrayVec;
-use dataplane::{Arrival, BURST, Burst, Clock, Engine, Packet, Receive, Rules, Transmit};
-use dpdk::{Calibrator, Mbuf, Pool, RxQueue, TscClock, TxQueue};
-use flow::{Hash, Instant, Key, Shard, Side};
+use dataplane::{
+    Arrival, BURST, Burst, Clock, Engine, Mailbox, Packet, Receive, Rules, Telling, Transmit, Worker,
+};
+use dpdk::{Calibrator, Mbuf, Pool, QueuePair, RxQueue, TscClock, TxQueue};
+use flow::{Hash, Instant, Key, Shard, Side, Span};
 use memmap2::MmapMut;
 use pdm::{Layout, Look, PdmOption, alone, ethernet};
 use pdmline_benches::bump::{PAIR, rule};
+use pdmline_benches::lent::Shared;
 use pdmline_benches::pages::SetAside;
 use pdmline_benches::results::Page;
 use pdmline_benches::rounds::{Costs, measure, median, times};
 use pdmline_benches::steps::insert;
-use pdmline_benches::{IP, Machine, memory, shard, write_capture};
+use pdmline_benches::{IP, Machine, memory, shard, way, write_capture};
 
 /// Flows of each ladder.
 const FLOWS: [u32; 2] = [1 << 10, 1 << 16];
@@ -31,10 +35,10 @@ const PACKETS: usize = 1 << 13;
 const PLAN: [usize; 3] = [41, 8, 16];
 
 /// Rungs that have a table.
-const TABLES: usize = 5;
+const TABLES: usize = 7;
 
 /// A rung, with what it stands on.
-enum Rung<'m> {
+enum Rung<'p, 'a, 'm> {
     /// Receive and send.
     Ports,
     /// New Ethernet addresses besides, as `dpdk-testpmd` writes them in mode `mac`.
@@ -50,28 +54,37 @@ enum Rung<'m> {
     /// And all packets remembered that may still be answered.
     Log(Shard<'m>),
     /// All that an engine does: rules, counters.
-    Engine(Box<Engine<'m>>),
+    Engine(Engine<'m>),
     /// All that it does without a rule.
-    NoRule(Box<Engine<'m>>),
+    NoRule(Engine<'m>),
+    /// And all that a worker does, who asks the other port too.
+    Worker(Lone<'p, 'a, 'm>),
+    /// All that he does without a rule.
+    IdleWorker(Lone<'p, 'a, 'm>),
 }
 
-impl<'m> Rung<'m> {
-    /// All, with tables of `flows` flows in `memories`.
-    fn all(flows: u32, memories: &'m mut [MmapMut; TABLES]) -> Vec<Self> {
-        let [flow, mut departure, log, engine, no_rule] =
+/// A worker who takes turns with the other rungs.
+type Lone<'p, 'a, 'm> = Box<Worker<'m, Shared<'p, RxQueue<'a>>, Shared<'p, TxQueue<'a>>, TscClock>>;
+
+impl<'p, 'a, 'm> Rung<'p, 'a, 'm> {
+    /// All, over `ports`, with tables of `flows` flows in `memories`.
+    fn all(ports: &'p Ports<'a>, flows: u32, memories: &'m mut [MmapMut; TABLES]) -> Vec<Self> {
+        let [flow, mut departure, log, engine, no_rule, worker, idle] =
             memories.each_mut().map(|memory| shard(memory, flows));
-        let of = |shard, rules| Box::new(Engine::new(shard, Rules::new(rules), Arc::default()));
+        let of = |shard, rules| Engine::new(shard, Rules::new(rules), Arc::default());
         departure.set_measuring(false);
         vec![
             Self::Ports,
             Self::Addresses,
             Self::Look,
             Self::NoRule(of(no_rule, vec![])),
+            Self::IdleWorker(ports.worker(of(idle, vec![]))),
             Self::Option,
             Self::Flow(flow),
             Self::Departure(departure),
             Self::Log(log),
             Self::Engine(of(engine, vec![rule()])),
+            Self::Worker(ports.worker(of(worker, vec![rule()]))),
         ]
     }
 
@@ -80,26 +93,51 @@ impl<'m> Rung<'m> {
             Self::Ports => "receive and send",
             Self::Addresses => "and write Ethernet addresses",
             Self::Look => "receive, look, send",
-            Self::NoRule(_) => "all that is done without a rule",
+            Self::NoRule(_) => "all that is done to packets without a rule",
+            Self::IdleWorker(_) => "all that a worker does without a rule",
             Self::Option => "receive, look, put in an option of zeros, send",
             Self::Flow(_) => "and find the flow",
             Self::Departure(_) => "and have it say and remember what is due",
             Self::Log(_) => "and log what may be answered",
-            Self::Engine(_) => "all that is done with a rule",
+            Self::Engine(_) => "all that is done to packets with a rule",
+            Self::Worker(_) => "all that a worker does with a rule",
         }
     }
 }
 
 /// Where packets come from and go.
 struct Ports<'a> {
-    rx: RxQueue<'a>,
-    tx: TxQueue<'a>,
+    host: Port<'a>,
+    wire: Port<'a>,
     clock: TscClock,
 }
 
-impl Ports<'_> {
+/// One of them.
+struct Port<'a> {
+    rx: RefCell<RxQueue<'a>>,
+    tx: RefCell<TxQueue<'a>>,
+}
+
+impl<'a> Port<'a> {
+    fn of(QueuePair { rx, tx }: QueuePair<'a>) -> Self {
+        Self { rx: RefCell::new(rx), tx: RefCell::new(tx) }
+    }
+}
+
+impl<'a> Ports<'a> {
+    /// A worker of `engine` between them.
+    fn worker<'m>(&self, engine: Engine<'m>) -> Lone<'_, 'a, 'm> {
+        let Self { host, wire, clock } = self;
+        let (telling, _listening) = Telling::of(&engine, Span::from_ticks(u64::MAX));
+        let ways = vec![
+            way(Side::Host, Shared(&host.rx), Shared(&wire.tx)),
+            way(Side::Wire, Shared(&wire.rx), Shared(&host.tx)),
+        ];
+        Box::new(Worker::new(engine, ways, Mailbox::alone(), clock.clone(), telling))
+    }
+
     /// Moves some packets as `rung` does.
-    fn time(&mut self, rung: &mut Rung<'_>) -> Duration {
+    fn time(&self, rung: &mut Rung<'_, '_, '_>) -> Duration {
         let rate = self.clock.rate();
         match rung {
             Rung::Ports => self.moved(|_, _| ()),
@@ -121,22 +159,33 @@ impl Ports<'_> {
                 let (arrival, clock) = (Arrival::Port(Side::Host), self.clock.clone());
                 self.moved(|burst, now| engine.process(burst, arrival, &PAIR, now, &clock))
             }
+            Rung::Worker(worker) | Rung::IdleWorker(worker) => timed(|| worker.step()),
         }
     }
 
     /// Does `work` to bursts on their way, with the time of their receipt.
     #[inline(always)]
-    fn moved(&mut self, mut work: impl FnMut(&mut Burst<Mbuf<'_>>, Instant)) -> Duration {
-        let (start, mut packets) = (Wall::now(), 0);
-        while packets < PACKETS {
+    fn moved(&self, mut work: impl FnMut(&mut Burst<Mbuf<'_>>, Instant)) -> Duration {
+        let (mut rx, mut tx) = (self.host.rx.borrow_mut(), self.wire.tx.borrow_mut());
+        timed(|| {
             let mut burst = Burst::new();
-            self.rx.receive(&mut burst);
-            packets += burst.len();
+            rx.receive(&mut burst);
+            let packets = burst.len();
             work(&mut burst, self.clock.now());
-            self.tx.transmit(&mut burst);
-        }
-        start.elapsed()
+            tx.transmit(&mut burst);
+            packets
+        })
     }
+}
+
+/// How long `round`, which returns how many packets it has moved, takes for some.
+#[inline(always)]
+fn timed(mut round: impl FnMut() -> usize) -> Duration {
+    let (start, mut packets) = (Wall::now(), 0);
+    while packets < PACKETS {
+        packets += round();
+    }
+    start.elapsed()
 }
 
 fn write_addresses(packet: &mut Mbuf<'_>) {
@@ -196,14 +245,14 @@ fn climb(machine: &Machine, pool: &Pool<'_>, flows: u32) -> Vec<(&'static str, C
     let folder = tempfile::tempdir().expect("there is a place for a capture");
     let capture = folder.path().join("hosts.pcap");
     write_capture(&capture, flows);
-    let rx = machine.open(&format!("net_pcap0,rx_pcap={},infinite_rx=1", capture.display()), pool).rx;
-    let tx = machine.open("net_null0,no-rx=1", pool).tx;
+    let host = machine.open(&format!("net_pcap0,rx_pcap={},infinite_rx=1", capture.display()), pool);
+    let wire = machine.open("net_null0,no-rx=1", pool);
     let clock = Calibrator::start().expect("the clock is fit").clock();
     let mut memories = std::array::from_fn(|_| memory(flows as usize));
     let climbed = machine.eal.scope(|scope| {
         let climb = || {
-            let mut rungs = Rung::all(flows, &mut memories);
-            let mut ports = Ports { rx, tx, clock };
+            let ports = Ports { host: Port::of(host), wire: Port::of(wire), clock };
+            let mut rungs = Rung::all(&ports, flows, &mut memories);
             let costs = measure(&mut rungs, PLAN, PACKETS, |rung| ports.time(rung));
             rungs.iter().map(Rung::name).zip(costs).collect()
         };

@@ -1,25 +1,47 @@
 //! Queues that a worker has for some time only.
 
+use std::cell::RefCell;
+
 use dataplane::{Burst, Receive, Transmit};
-use dpdk::{Mbuf, RxQueue, TxQueue};
 
 /// A queue on loan.
 pub struct Lent<'q, Q>(pub &'q mut Q);
 
-impl<'eal> Receive for Lent<'_, RxQueue<'eal>> {
-    type Packet = Mbuf<'eal>;
+/// A queue that takes turns with others of one thread.
+pub struct Shared<'q, Q>(pub &'q RefCell<Q>);
+
+impl<Q: Receive> Receive for Lent<'_, Q> {
+    type Packet = Q::Packet;
 
     #[inline]
-    fn receive(&mut self, burst: &mut Burst<Mbuf<'eal>>) {
+    fn receive(&mut self, burst: &mut Burst<Q::Packet>) {
         self.0.receive(burst);
     }
 }
 
-impl<'eal> Transmit for Lent<'_, TxQueue<'eal>> {
-    type Packet = Mbuf<'eal>;
+impl<Q: Transmit> Transmit for Lent<'_, Q> {
+    type Packet = Q::Packet;
 
     #[inline]
-    fn transmit(&mut self, burst: &mut Burst<Mbuf<'eal>>) {
+    fn transmit(&mut self, burst: &mut Burst<Q::Packet>) {
         self.0.transmit(burst);
+    }
+}
+
+impl<Q: Receive> Receive for Shared<'_, Q> {
+    type Packet = Q::Packet;
+
+    #[inline]
+    fn receive(&mut self, burst: &mut Burst<Q::Packet>) {
+        self.0.borrow_mut().receive(burst);
+    }
+}
+
+impl<Q: Transmit> Transmit for Shared<'_, Q> {
+    type Packet = Q::Packet;
+
+    #[inline]
+    fn transmit(&mut self, burst: &mut Burst<Q::Packet>) {
+        self.0.borrow_mut().transmit(burst);
     }
 }
