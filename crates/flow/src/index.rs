@@ -14,7 +14,7 @@ use wide::u32x8;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::hash::Tag;
-use crate::prefetch::prefetch;
+use crate::prefetch::prefetch_at;
 
 /// Slots of a bucket.
 const SLOTS: usize = 8;
@@ -154,7 +154,7 @@ impl<'m> Index<'m> {
     /// Asks for the first bucket of a key.
     #[inline]
     pub(crate) fn prefetch(&self, tag: Tag) {
-        prefetch(&self.buckets[self.first(tag)]);
+        prefetch_at(self.buckets, self.first(tag));
     }
 
     /// The entry that a key with `tag` most likely has, by its first bucket. If there is none it asks for the second one.
@@ -169,7 +169,7 @@ impl<'m> Index<'m> {
 
     #[cold]
     fn prefetch_second(&self, tag: Tag) {
-        prefetch(&self.buckets[self.bucket(tag.second())]);
+        prefetch_at(self.buckets, self.bucket(tag.second()));
     }
 
     /// As [`Index::likely`], by the second bucket.

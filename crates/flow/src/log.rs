@@ -12,7 +12,7 @@ use pdm::Psn;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::Instant;
-use crate::prefetch::prefetch;
+use crate::prefetch::prefetch_at;
 
 /// Packets that left at the same time, with numbers one after the other. There are none in it if the last one comes before the
 /// first.
@@ -100,7 +100,7 @@ impl<'m> SendLog<'m> {
     /// Asks for the places of the next `runs` runs.
     pub(crate) fn prefetch(&self, runs: usize) {
         let (next, mask) = (self.last.0 as usize + 1, self.mask());
-        (next..next + runs).step_by(LINE).for_each(|place| prefetch(&self.runs[place & mask]));
+        (next..next + runs).step_by(LINE).for_each(|place| prefetch_at(self.runs, place & mask));
     }
 
     /// Puts `run` into the log, whose next run is `newest`, which it takes the place of.

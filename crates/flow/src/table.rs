@@ -3,7 +3,7 @@
 
 use crate::entry::Entry;
 use crate::index::{Bucket, EntryIndex, Index};
-use crate::prefetch::prefetch;
+use crate::prefetch::{prefetch, prefetch_at};
 use crate::{Hash, Key};
 
 /// The index and entries of one shard.
@@ -37,20 +37,13 @@ impl<'m> Table<'m> {
     /// none it asks for the second bucket.
     #[inline]
     pub(crate) fn prefetch_entry(&self, hash: Hash) -> Option<EntryIndex> {
-        self.index.likely(hash.tag()).inspect(|&likely| self.prefetch(likely))
+        self.index.likely(hash.tag()).inspect(|likely| prefetch_at(self.entries, likely.get()))
     }
 
     /// As [`Table::prefetch_entry`], by the second bucket.
     #[inline]
     pub(crate) fn prefetch_entry_elsewhere(&self, hash: Hash) -> Option<EntryIndex> {
-        self.index.likely_elsewhere(hash.tag()).inspect(|&likely| self.prefetch(likely))
-    }
-
-    #[inline]
-    fn prefetch(&self, index: EntryIndex) {
-        let entry = self.entry(index);
-        prefetch(&entry.key);
-        prefetch(&entry.last_seen);
+        self.index.likely_elsewhere(hash.tag()).inspect(|likely| prefetch_at(self.entries, likely.get()))
     }
 
     #[inline]

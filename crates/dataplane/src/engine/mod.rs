@@ -153,11 +153,16 @@ impl<'m> Engine<'m> {
     /// packets leave will write to.
     #[inline]
     pub(crate) fn find(&self, stage: &mut Stage) {
+        if stage.is_empty() {
+            return;
+        }
         self.shard.prefetch_log(stage.len());
         let mut missing = false;
         for selected in &mut *stage {
-            selected.likely = self.shard.prefetch_flow(selected.hash);
-            missing |= selected.likely.is_none();
+            match self.shard.prefetch_flow(selected.hash) {
+                Some(likely) => selected.likely = Some(likely),
+                None => missing = true,
+            }
         }
         if missing {
             for selected in stage.iter_mut().filter(|selected| selected.likely.is_none()) {
