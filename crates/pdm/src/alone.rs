@@ -1,5 +1,6 @@
 //! The options header that nearly all packets get: the only extension header, and PDM alone in it.
 
+use crate::ethernet::UNTAGGED;
 use crate::look::{FIXED_HEADER, Layout, NEXT_HEADER, protocol};
 use crate::option::PDM_ALONE;
 use crate::splice::grow_plain;
@@ -23,7 +24,26 @@ pub fn suits(layout: &Layout, limits: &Limits) -> bool {
 /// If `buffer` is not that packet.
 #[inline(always)]
 pub fn insert(buffer: &mut [u8], layout: &Layout, option: &PdmOption) {
-    let packet = grow_plain(buffer, layout.ip(), layout.payload_len());
+    let [first, last] = option.words_alone(layout.protocol());
+    if layout.ip() == UNTAGGED {
+        put(buffer, UNTAGGED, layout.payload_len(), first, last);
+    } else {
+        put_behind_tags(buffer, layout.ip(), layout.payload_len(), first, last);
+    }
+}
+
+/// Where the fixed header is elsewhere: where it mostly is the compiler knows better what to do.
+#[cold]
+#[inline(never)]
+fn put_behind_tags(buffer: &mut [u8], ip: usize, payload_len: u16, first: u64, last: u64) {
+    put(buffer, ip, payload_len, first, last);
+}
+
+/// Puts `header` into the packet whose fixed header is at `ip`, once it has grown, and that had `payload_len` octets of payload.
+#[inline(always)]
+fn put(buffer: &mut [u8], ip: usize, payload_len: u16, first: u64, last: u64) {
+    let packet = grow_plain(buffer, ip, payload_len);
     packet[NEXT_HEADER] = protocol::DESTINATION_OPTIONS;
-    packet[FIXED_HEADER..].copy_from_slice(&option.emit_alone(layout.protocol()));
+    packet[FIXED_HEADER..FIXED_HEADER + 8].copy_from_slice(&first.to_be_bytes());
+    packet[FIXED_HEADER + 8..].copy_from_slice(&last.to_be_bytes());
 }

@@ -75,6 +75,13 @@ impl PdmOption {
     /// An options header that holds the option alone and names `next`: next header, length, the option, PadN without octets.
     #[inline]
     pub(crate) fn emit_alone(&self, next: u8) -> [u8; PDM_ALONE] {
+        let [first, last] = self.words_alone(next);
+        zerocopy::transmute!([first.to_be_bytes(), last.to_be_bytes()])
+    }
+
+    /// The same as two numbers.
+    #[inline(always)]
+    pub(crate) fn words_alone(&self, next: u8) -> [u64; 2] {
         // Put together as numbers: octets stored one by one would keep whoever loads them together waiting.
         const START: u64 = u64::from_be_bytes([0, 1, PDM_OPTION_TYPE, PDM_OPTION_LEN, 0, 0, 0, 0]);
         let [scale_dtlr, scale_dtls] = [self.delta_tlr.scale, self.delta_tls.scale].map(u64::from);
@@ -82,7 +89,7 @@ impl PdmOption {
         let [delta_tlr, delta_tls] = [self.delta_tlr.mantissa, self.delta_tls.mantissa].map(u64::from);
         let first = u64::from(next) << 56 | START | scale_dtlr << 24 | scale_dtls << 16 | psntp;
         let last = psnlr << 48 | delta_tlr << 32 | delta_tls << 16 | u64::from(PADN) << 8;
-        zerocopy::transmute!([first.to_be_bytes(), last.to_be_bytes()])
+        [first, last]
     }
 }
 
