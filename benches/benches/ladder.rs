@@ -16,14 +16,14 @@ use dataplane::{
 use dpdk::{Calibrator, Mbuf, Pool, QueuePair, RxQueue, TscClock, TxQueue};
 use flow::{Hash, Instant, Key, Shard, Side, Span};
 use memmap2::MmapMut;
-use pdm::{Layout, Look, PdmOption, alone, ethernet};
+use pdm::{Layout, PdmOption, alone};
 use pdmline_benches::bump::{PAIR, rule};
 use pdmline_benches::lent::Shared;
 use pdmline_benches::pages::SetAside;
 use pdmline_benches::results::Page;
 use pdmline_benches::rounds::{Costs, measure, median, times};
 use pdmline_benches::steps::insert;
-use pdmline_benches::{IP, Machine, memory, shard, way, write_capture};
+use pdmline_benches::{Machine, memory, shard, way, write_capture};
 
 /// Flows of each ladder.
 const FLOWS: [u32; 2] = [1 << 10, 1 << 16];
@@ -143,7 +143,7 @@ impl<'a> Ports<'a> {
             Rung::Ports => self.moved(|_, _| ()),
             Rung::Addresses => self.moved(|burst, _| burst.iter_mut().for_each(write_addresses)),
             Rung::Look => self.moved(|burst, _| {
-                black_box(burst.iter().filter_map(look).count());
+                black_box(burst.iter().filter_map(Packet::glance).count());
             }),
             Rung::Option => self.moved(|burst, _| burst.iter_mut().for_each(insert)),
             Rung::Flow(shard) => self.moved(|burst, now| {
@@ -194,11 +194,6 @@ fn write_addresses(packet: &mut Mbuf<'_>) {
     }
 }
 
-fn look(packet: &Mbuf<'_>) -> Option<Look> {
-    let is_plain = packet.network_offset() == Ok(ethernet::UNTAGGED);
-    if is_plain { Look::glance(packet.bytes(), IP) } else { None }
-}
-
 /// What is known of a packet between the loops.
 struct Known {
     key: Key,
@@ -216,7 +211,7 @@ fn insert_by(
 ) {
     let mut known = ArrayVec::<Known, BURST>::new();
     for packet in burst.iter() {
-        let look = look(packet).expect("all are alike");
+        let look = packet.glance().expect("all are alike");
         let key = Key::of(packet.bytes(), &look, Side::Host, PAIR.id);
         known.push(Known { key, hash: Hash::default(), layout: look.layout });
     }

@@ -4,14 +4,11 @@ use std::hint::black_box;
 
 use dataplane::{BURST, Packet};
 use flow::{Instant, Key, Shard};
-use pdm::{Limits, Look, PdmOption, alone};
-
-use crate::IP;
+use pdm::{Limits, PdmOption, alone};
 
 /// Looks at `packet` and puts an option in.
 pub fn insert(packet: &mut impl Packet) {
-    let bytes = packet.bytes();
-    let Some(look) = Look::glance(bytes, IP) else { return };
+    let Some(look) = packet.glance() else { return };
     if alone::suits(&look.layout, &Limits::default())
         && let Ok(bytes) = packet.grow_front(alone::LEN)
     {
@@ -21,8 +18,7 @@ pub fn insert(packet: &mut impl Packet) {
 
 /// Looks at `packet` and takes its option out.
 pub fn strip(packet: &mut impl Packet) {
-    let bytes = packet.bytes();
-    let Some(look) = Look::glance(bytes, IP) else { return };
+    let Some(look) = packet.glance() else { return };
     let octets = pdm::strip(packet.bytes_mut(), &look.layout);
     packet.shrink_front(octets);
 }

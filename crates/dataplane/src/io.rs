@@ -3,7 +3,7 @@
 
 use arrayvec::ArrayVec;
 use flow::{Instant, TickRate};
-use pdm::{Skip, ethernet};
+use pdm::{Look, Skip, ethernet};
 
 /// The most packets that travel through the loop together.
 pub const BURST: usize = 32;
@@ -30,6 +30,12 @@ pub trait Packet {
     #[inline]
     fn network_offset(&self) -> Result<usize, Skip> {
         ethernet::network_offset(self.bytes())
+    }
+
+    /// What a glance tells of the packet, if it has no tags; `None` says nothing.
+    #[inline(always)]
+    fn glance(&self) -> Option<Look> {
+        Look::glance_untagged(self.bytes())
     }
 
     /// Octets of the whole frame, with those that are not in [`Packet::bytes`].

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::ethernet::UNTAGGED;
 use crate::option::{self, PDM_ALONE};
 use crate::tlv::{FIRST_OPTION, Tlv};
 use crate::{PDM_OPTION_LEN, PDM_OPTION_TYPE, Skip};
@@ -53,6 +54,8 @@ const DESTINATION: usize = 24;
 const SMALLEST_HEADER: usize = 8;
 /// The routing header type of mobile nodes (RFC 6275): its last segment is the node's own home address.
 const MOBILITY_ROUTING: u8 = 2;
+/// Octets from the fixed header on without which a glance sees nothing.
+const AT_A_GLANCE: usize = FIXED_HEADER + Ports::OCTETS;
 /// The fixed header starts before this, or what is there is malformed: a layout keeps 16 bits of where that is.
 const FARTHEST: usize = u16::MAX as usize;
 /// The first octet of a multicast address.
@@ -341,21 +344,35 @@ pub fn look(frame: &[u8], wire_len: usize, ip: usize) -> Result<Look, Skip> {
 }
 
 impl Look {
-    /// Octets from the fixed header on without which a glance sees nothing.
-    pub const AT_A_GLANCE: usize = FIXED_HEADER + Ports::OCTETS;
-
     /// What [`look`] tells, where no walk is needed for it, as with nearly every packet: all of it is in `frame`, and it is TCP or UDP
-    /// directly behind the fixed header, or behind an options header that holds PDM and nothing else. `None` says nothing.
+    /// directly behind the fixed header at `ip`, or behind an options header that holds PDM and nothing else. `None` says
+    /// nothing.
     #[inline(always)]
     #[must_use]
     pub fn glance(frame: &[u8], ip: usize) -> Option<Self> {
         let packet = frame.get(ip..).filter(|_| ip < FARTHEST)?;
-        let plain = packet.first_chunk::<{ Self::AT_A_GLANCE }>()?;
+        let plain = packet.first_chunk()?;
+        if plain[0] >> 4 == 6 { Self::glance_behind(packet, plain, ip) } else { None }
+    }
+
+    /// The same of an Ethernet frame without tags. `None` also says nothing of what the frame holds.
+    #[inline(always)]
+    #[must_use]
+    pub fn glance_untagged(frame: &[u8]) -> Option<Self> {
+        let packet = frame.get(UNTAGGED..)?;
+        let plain = packet.first_chunk()?;
+        // The EtherType and the version in one: each is a branch for every packet.
+        let kind = u32::from_be_bytes(*frame[UNTAGGED - 2..].first_chunk()?);
+        if kind & 0xffff_f000 == 0x86dd_6000 { Self::glance_behind(packet, plain, UNTAGGED) } else { None }
+    }
+
+    /// The same of an IPv6 packet that starts with `plain`.
+    #[inline(always)]
+    fn glance_behind(packet: &[u8], plain: &[u8; AT_A_GLANCE], ip: usize) -> Option<Self> {
         let payload_len = u16::from_be_bytes([plain[PAYLOAD_LENGTH], plain[PAYLOAD_LENGTH + 1]]);
         // Both bounds at once: a payload too short for ports has a huge number of octets behind them.
         let behind_ports = usize::from(payload_len).wrapping_sub(Ports::OCTETS);
-        let is_there = behind_ports <= packet.len() - Self::AT_A_GLANCE;
-        if plain[0] >> 4 != 6 || plain[DESTINATION] == MULTICAST || !is_there {
+        if plain[DESTINATION] == MULTICAST || behind_ports > packet.len() - AT_A_GLANCE {
             return None;
         }
         let next = plain[NEXT_HEADER];
@@ -644,10 +661,21 @@ mod tests {
                     assert_eq!(Ok(glanced), walked, "octet {place} is {octet}");
                     seen += 1;
                 }
+                let frame = [&[0; 12][..], &[0x86, 0xdd], &packet].concat();
+                assert_eq!(Look::glance_untagged(&frame), Look::glance(&frame, UNTAGGED), "octet {place} is {octet}");
             }
             assert!(Look::glance(&sound[..sound.len() - 1], 0).is_none());
         }
         assert!(seen > 10_000, "hardly anything was seen");
+    }
+
+    #[test]
+    fn nothing_is_seen_behind_another_ethertype() {
+        for kind in [[0x86, 0xdc], [0x87, 0xdd], [0x81, 0]] {
+            let frame = [&[0; 12][..], &kind, &packet(17, &[1, 2, 3, 4])].concat();
+            assert_eq!(Look::glance_untagged(&frame), None);
+        }
+        assert_eq!(Look::glance_untagged(&[0; UNTAGGED - 1]), None);
     }
 
     #[test]

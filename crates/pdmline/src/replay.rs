@@ -11,7 +11,7 @@ use dataplane::memory::HeapPacket;
 use dataplane::{Action, Arrival, Clock, Engine, NoHeadroom, Packet, Pair, Rule, Rules};
 use flow::{Instant, PairId, PsnStart, Settings, Shard, TickRate};
 use ipnet::Ipv6Net;
-use pdm::{Limits, Psn, Skip};
+use pdm::{Limits, Look, Psn, Skip};
 use stats::{Collector, Counters, Report};
 
 use crate::capture::{Link, Reader, Record, Writer};
@@ -205,6 +205,11 @@ impl Packet for CapturedPacket {
 
     fn network_offset(&self) -> Result<usize, Skip> {
         self.link.network_offset(self.bytes())
+    }
+
+    /// Nothing: the frame may be none of Ethernet's.
+    fn glance(&self) -> Option<Look> {
+        None
     }
 
     fn wire_len(&self) -> usize {

@@ -3,7 +3,7 @@
 use std::convert::identity;
 
 use flow::{Ends, Key, PairId, Side};
-use pdm::{Look, Skip, ethernet};
+use pdm::{Look, Skip};
 
 use super::{Arrival, Coming, Engine, Selected, Stage};
 use crate::Packet;
@@ -38,7 +38,7 @@ impl Engine<'_> {
     fn overlook<P: Packet>(&self, burst: &[P]) {
         let mut others = 0;
         for packet in burst {
-            if glance(packet).is_none() {
+            if packet.glance().is_none() {
                 let not_selected = |look: Look| why_not_selected(&look, packet.bytes());
                 others += self.count_skip(look_closely(packet).map_or_else(identity, not_selected));
             }
@@ -60,7 +60,7 @@ impl Engine<'_> {
         for (place, packet) in burst.iter().enumerate() {
             // Put together in each arm: what the second one passes on has to be in memory.
             let asked = || Asked { sides, rules, pair: coming.pair, place };
-            let selected = match glance(packet) {
+            let selected = match packet.glance() {
                 Some(look) => asked().select(packet.bytes(), look, stage),
                 None => asked().select_closely(packet, stage),
             };
@@ -117,18 +117,6 @@ impl Asked<'_> {
     fn select_closely<P: Packet>(&self, packet: &P, stage: &mut Stage) -> Result<(), Skip> {
         self.select(packet.bytes(), look_closely(packet)?, stage)
     }
-}
-
-/// What a glance tells of a packet without tags.
-#[inline(always)]
-fn glance<P: Packet>(packet: &P) -> Option<Look> {
-    let frame = packet.bytes();
-    // It costs less where it is known beforehand where the packet starts, and that all of it is there.
-    let is_long = frame.len() >= ethernet::UNTAGGED + Look::AT_A_GLANCE;
-    if !is_long || packet.network_offset() != Ok(ethernet::UNTAGGED) {
-        return None;
-    }
-    Look::glance(frame, ethernet::UNTAGGED)
 }
 
 /// Looks at a packet that is tagged, or that a glance is not enough for.
