@@ -220,6 +220,7 @@ fn insert_by(
         shard.prefetch_bucket(known.hash);
     }
     shard.prefetch_log(known.len());
+    let horizon = shard.horizon(now);
     let likely = known
         .iter()
         .map(|known| shard.prefetch_flow(known.hash).or_else(|| shard.prefetch_flow_elsewhere(known.hash)));
@@ -227,7 +228,7 @@ fn insert_by(
     for ((packet, known), likely) in burst.iter_mut().zip(&known).zip(likely) {
         if let Some(likely) = likely
             && alone::suits(&known.layout, &PAIR.limits)
-            && let Some(mut flow) = shard.confirm(likely, &known.key, now)
+            && let Some(mut flow) = shard.confirm(likely, &known.key, horizon)
             && let Ok(bytes) = packet.grow_front(alone::LEN)
         {
             alone::insert(bytes, &known.layout, &option(&mut flow));

@@ -26,7 +26,7 @@ pub use machine::Machine;
 pub use switching::{Cost, Switching};
 pub use traffic::{Sink, Source, write_capture};
 
-use flow::{Instant, Key, KeyHasher, PairId, PsnStart, Settings, Shard, Side, TickRate};
+use flow::{Instant, Key, KeyHasher, PairId, PsnStart, Settings, Shard, Side, Span, TickRate};
 use memmap2::{Advice, MmapMut};
 use pdm::{Psn, look};
 
@@ -104,9 +104,10 @@ pub fn shard(memory: &mut [u8], flows: u32) -> Shard<'_> {
     shard
 }
 
-/// How the benches' shards behave: as those that nothing is said about, with numbers that are known.
+/// How the benches' shards behave: as the program's, whose flows end some time, with numbers that are known.
 fn settings() -> Settings {
-    Settings::new(KeyHasher::new([1, 2, 3, 4]), PsnStart::At(Psn::default()))
+    let lifetime = Some(Span::from_ticks(1 << 60));
+    Settings { lifetime, ..Settings::new(KeyHasher::new([1, 2, 3, 4]), PsnStart::At(Psn::default())) }
 }
 
 /// Creates flows 0 to `flows` at `now`.

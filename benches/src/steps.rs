@@ -34,8 +34,9 @@ pub fn look_up(shard: &mut Shard<'_>, keys: &[Key; BURST]) -> usize {
     let likely: [_; BURST] =
         std::array::from_fn(|n| likely[n].or_else(|| shard.prefetch_flow_elsewhere(hashes[n])));
     let now = Instant::default();
+    let horizon = shard.horizon(now);
     let found = likely.into_iter().zip(hashes).zip(keys).map(|((likely, hash), key)| {
-        let confirmed = likely.is_some_and(|flow| shard.confirm(flow, key, now).is_some());
+        let confirmed = likely.is_some_and(|flow| shard.confirm(flow, key, horizon).is_some());
         black_box(confirmed || shard.find(hash, key, now).is_some())
     });
     found.filter(|&is_there| is_there).count()

@@ -1,12 +1,13 @@
 //! Which packets are measured, and how.
 
+use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 
 use flow::{Ends, Instant, in_register};
 use ipnet::Ipv6Net;
 use pdm::{Look, Ports, protocol};
 use stats::RuleId;
-use wide::u64x2;
+use wide::u64x4;
 
 /// What is done to the packets of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,24 +60,22 @@ impl Protocol {
     }
 }
 
-/// An IPv6 prefix, kept so that a match is one comparison.
+/// An IPv6 prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prefix {
-    network: u64x2,
-    mask: u64x2,
+    network: Ipv6Addr,
+    mask: Ipv6Addr,
 }
 
 impl Prefix {
-    #[inline(always)]
-    fn contains(&self, address: &[u8; 16]) -> bool {
-        ((in_register(address) ^ self.network) & self.mask).simd_eq(u64x2::ZERO).all()
+    fn contains(&self, address: Ipv6Addr) -> bool {
+        address & self.mask == self.network
     }
 }
 
 impl From<Ipv6Net> for Prefix {
     fn from(net: Ipv6Net) -> Self {
-        let [network, mask] = [net.network(), net.netmask()].map(|address| in_register(&address.octets()));
-        Self { network, mask }
+        Self { network: net.network(), mask: net.netmask() }
     }
 }
 
@@ -124,22 +123,28 @@ impl Rule {
 /// A rule as packets are held against it.
 #[derive(Debug, Clone)]
 pub(crate) struct Criteria {
-    pub(crate) id: RuleId,
-    /// What is to be done.
-    pub(crate) task: Task,
+    pub(crate) choice: Choice,
     esp_tunnel: bool,
     until: Instant,
-    local: Prefixes,
-    remote: Prefixes,
+    prefixes: Prefixes,
     /// `None` for whatever there is. Apart, so that one comparison tells.
     upper: Option<Box<Upper>>,
 }
 
-/// Prefixes, of which there is mostly one.
+/// Prefixes of both ends.
 #[derive(Debug, Clone)]
 struct Prefixes {
-    first: Prefix,
-    others: Vec<Prefix>,
+    /// The first ones.
+    first: PrefixPair,
+    /// All of them, if there is more than one of an end.
+    all: Option<Box<[Vec<Prefix>; 2]>>,
+}
+
+/// Prefixes of the local and the remote end, kept so that a match is one comparison.
+#[derive(Debug, Clone, Copy)]
+struct PrefixPair {
+    network: u64x4,
+    mask: u64x4,
 }
 
 /// Which upper layers a rule selects.
@@ -158,19 +163,27 @@ impl Criteria {
         let takes_any = protocol == Protocol::Any && local_ports.is_empty() && remote_ports.is_empty();
         let upper = (!takes_any).then(|| Box::new(Upper { protocol, local_ports, remote_ports }));
         let until = until.unwrap_or(Instant::from_ticks(u64::MAX));
-        let (local, remote) = (Prefixes::of(local)?, Prefixes::of(remote)?);
-        Some(Self { id, task: Task::of(action), esp_tunnel, until, local, remote, upper })
+        let prefixes = Prefixes::of(local, remote)?;
+        Some(Self { choice: Choice { rule: id, task: Task::of(action) }, esp_tunnel, until, prefixes, upper })
     }
 
     /// Whether the packet of `look` between `ends` fulfils them.
     #[inline(always)]
     pub(crate) fn select(&self, ends: &Ends<'_>, look: &Look) -> bool {
-        self.local.contain(ends.local)
-            && self.remote.contain(ends.remote)
+        self.prefixes.contain(ends)
             && self.upper.as_ref().is_none_or(|upper| upper.selects(look.protocol(), look.is_esp(), ends.ports))
             // Without a tunnel the option would have to stand inside the encryption (RFC 8250, section 3.4.1).
             && (!look.is_esp() || self.esp_tunnel)
     }
+}
+
+/// What is kept of the rule that selects a packet: four octets, which are moved as one.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(4))]
+pub(crate) struct Choice {
+    pub(crate) rule: RuleId,
+    /// What is to be done.
+    pub(crate) task: Task,
 }
 
 /// What is done to a packet that a rule selects, in one octet of what is kept of each.
@@ -211,13 +224,41 @@ impl Task {
 }
 
 impl Prefixes {
-    fn of(mut prefixes: Vec<Prefix>) -> Option<Self> {
-        Some(Self { first: prefixes.pop()?, others: prefixes })
+    /// Those of the local and the remote end; `None` if there is none of one of them.
+    fn of(local: Vec<Prefix>, remote: Vec<Prefix>) -> Option<Self> {
+        let first = PrefixPair::of(local.first()?, remote.first()?);
+        let all = (local.len() + remote.len() > 2).then(|| Box::new([local, remote]));
+        Some(Self { first, all })
     }
 
     #[inline(always)]
-    fn contain(&self, address: &[u8; 16]) -> bool {
-        self.first.contains(address) || self.others.iter().any(|prefix| prefix.contains(address))
+    fn contain(&self, ends: &Ends<'_>) -> bool {
+        self.first.contains(ends)
+            || self.all.as_ref().is_some_and(|all| contain(all, ends.local, ends.remote))
+    }
+}
+
+/// Whether one of the first prefixes contains `local`, and one of the second ones `remote`. Called cold for the reason that
+/// [`Upper::selects`] is.
+#[cold]
+#[inline(never)]
+fn contain([locals, remotes]: &[Vec<Prefix>; 2], local: &[u8; 16], remote: &[u8; 16]) -> bool {
+    let any = |prefixes: &[Prefix], address: &[u8; 16]| {
+        prefixes.iter().any(|prefix| prefix.contains(Ipv6Addr::from(*address)))
+    };
+    any(locals, local) && any(remotes, remote)
+}
+
+impl PrefixPair {
+    fn of(local: &Prefix, remote: &Prefix) -> Self {
+        let [network, mask] = [(local.network, remote.network), (local.mask, remote.mask)]
+            .map(|(local, remote)| in_register(&local.octets(), &remote.octets()));
+        Self { network, mask }
+    }
+
+    #[inline(always)]
+    fn contains(&self, ends: &Ends<'_>) -> bool {
+        ((in_register(ends.local, ends.remote) ^ self.network) & self.mask).simd_eq(u64x4::ZERO).all()
     }
 }
 
@@ -280,10 +321,10 @@ impl Rules {
     fn end(&mut self, now: Instant) {
         let is_over = |criteria: &Criteria| now >= criteria.until;
         self.criteria.iter_mut().filter(|criteria| is_over(criteria)).for_each(|criteria| {
-            criteria.task = criteria.task.at_the_end();
+            criteria.choice.task = criteria.choice.task.at_the_end();
         });
         // In their order otherwise, and in place: nothing is allocated here.
-        self.criteria.sort_unstable_by_key(|criteria| (is_over(criteria), criteria.id));
+        self.criteria.sort_unstable_by_key(|criteria| (is_over(criteria), criteria.choice.rule));
         let ends = self.criteria.iter().map(|criteria| criteria.until).filter(|&end| end > now);
         self.next_end = ends.min().unwrap_or(Instant::from_ticks(u64::MAX));
     }

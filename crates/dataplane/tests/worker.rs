@@ -9,10 +9,11 @@ use std::sync::atomic::AtomicBool;
 
 use dataplane::memory::{HeapPacket, HeapQueue};
 use dataplane::{
-    Action, Arrival, Burst, Clock, Idle, Mailbox, Packet, Protocol, Receive, Rule, Telling, Transmit, Way,
-    Worker,
+    Action, Arrival, Burst, Clock, Idle, Mailbox, Packet, Prefix, Protocol, Receive, Rule, Telling, Transmit,
+    Way, Worker,
 };
 use flow::{Instant, Side, Span};
+use ipnet::Ipv6Net;
 use pdm::Skip;
 use stats::{Collector, Drop, Metric};
 use support::{MILLISECOND, PAIR, frame, option, process, rule, with_engine};
@@ -103,6 +104,34 @@ fn the_first_rule_that_has_not_ended_counts() {
         process(&mut engine, Side::Host, clock, &frame(Side::Host, 4, None));
         assert_eq!(counters.inserted.get(), 1);
     });
+}
+
+/// Whichever of its prefixes of either end a packet's addresses are in.
+#[test]
+fn a_rule_selects_by_all_its_prefixes() {
+    let [hosts, others, peers, strangers] =
+        ["2001:db8:a::/48", "2001:db8:c::/48", "2001:db8:b::/48", "2001:db8:d::/48"]
+            .map(|prefix| Prefix::from(prefix.parse::<Ipv6Net>().unwrap()));
+    let selects = |local: &[Prefix], remote: &[Prefix]| {
+        let (local, remote) = (local.to_vec(), remote.to_vec());
+        let mut selected = [0; 2];
+        with_engine(
+            4,
+            vec![Rule { local, remote, ..rule(Action::MEASURE) }],
+            |mut engine, counters, clock| {
+                process(&mut engine, Side::Host, clock, &frame(Side::Host, 5, None));
+                process(&mut engine, Side::Wire, clock, &frame(Side::Wire, 5, Some(option(1, 7))));
+                selected = [counters.inserted.get(), counters.stripped.get()];
+            },
+        );
+        selected == [1, 1]
+    };
+    assert!(selects(&[hosts], &[peers]));
+    assert!(selects(&[others, hosts], &[peers]) && selects(&[hosts, others], &[peers]));
+    assert!(selects(&[hosts], &[strangers, peers]) && selects(&[others, hosts], &[strangers, peers]));
+    assert!(!selects(&[others], &[peers]) && !selects(&[hosts], &[strangers]));
+    assert!(!selects(&[others, strangers], &[peers, hosts]) && !selects(&[hosts, others], &[strangers]));
+    assert!(!selects(&[hosts], &[]) && !selects(&[], &[peers]));
 }
 
 #[test]

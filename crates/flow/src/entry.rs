@@ -7,7 +7,7 @@ use crate::log::{Place, Run, SendLog};
 use crate::loss::Seen;
 use crate::measure::{Answer, RoundTrip};
 use crate::record::{self, Account, Beginning};
-use crate::{FlowRecord, Instant, Key, Progress, Span, TickRate};
+use crate::{FlowRecord, Horizon, Instant, Key, Progress, Span, TickRate};
 
 /// A set of yes-or-no facts about a flow.
 #[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -123,6 +123,12 @@ impl Entry {
     #[inline]
     pub(crate) fn is_of(&self, key: &Key) -> bool {
         self.key == *key
+    }
+
+    /// Whether it was idle for too long.
+    #[inline]
+    pub(crate) fn is_over(&self, horizon: Horizon) -> bool {
+        self.last_seen < horizon.0
     }
 
     pub(crate) fn is_live(&self) -> bool {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use pdm::{Look, Ports};
-use wide::u64x2;
+use wide::u64x4;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Which side of the appliance a packet came from.
@@ -83,7 +83,10 @@ impl Key {
     pub fn new(ends: &Ends<'_>, protocol: u8, pair: PairId) -> Self {
         let Ends { local, remote, ports } = *ends;
         let ends = u64::from(ports.to_bits()) | u64::from(pair.0) << PAIR | u64::from(protocol) << PROTOCOL;
-        Self { local: words(local), remote: words(remote), ends }
+        // Taken out of the register one by one, from which they are stored at once: an array taken out whole would be put together
+        // in memory, and whoever loads it from there would wait.
+        let [a, b, c, d] = *in_register(local, remote).as_array();
+        Self { local: [a, b], remote: [c, d], ends }
     }
 
     /// The key of the packet in `frame`, of which `look` tells, that came from `side` of `pair`.
@@ -175,19 +178,11 @@ impl fmt::Debug for Key {
     }
 }
 
-/// An address in one register, in the order of its octets.
+/// Both addresses in one register, in the order of their octets.
 #[must_use]
 #[inline(always)]
-pub fn in_register(address: &[u8; 16]) -> u64x2 {
-    u64x2::new(zerocopy::transmute!(*address))
-}
-
-/// Taken out of the register one by one, from which they are stored at once: an array taken out whole would be put together in
-/// memory, and whoever loads it from there would wait.
-#[inline]
-fn words(address: &[u8; 16]) -> [u64; 2] {
-    let register = in_register(address);
-    [register.as_array()[0], register.as_array()[1]]
+pub fn in_register(local: &[u8; 16], remote: &[u8; 16]) -> u64x4 {
+    u64x4::new(zerocopy::transmute!([*local, *remote]))
 }
 
 #[inline]

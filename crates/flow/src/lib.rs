@@ -29,6 +29,6 @@ pub use key::{Ends, Key, PairId, Side, in_register};
 pub use loss::Progress;
 pub use measure::{Answer, ClockTolerance, RoundTrip};
 pub use record::{Delay, Ended, Ending, FlowRecord};
-pub use shard::{Census, FlowId, Full, PsnStart, Settings, Shard, WhenFull};
+pub use shard::{Census, FlowId, Full, Horizon, PsnStart, Settings, Shard, WhenFull};
 pub use survey::{Survey, WorstBy};
 pub use time::{Instant, Span, TickRate};

@@ -89,6 +89,10 @@ impl Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowId(EntryIndex);
 
+/// A flow that was last seen before it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon(pub(crate) Instant);
+
 /// The table's bound is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
@@ -221,11 +225,18 @@ impl<'m> Shard<'m> {
     #[inline]
     pub fn find(&mut self, hash: Hash, key: &Key, now: Instant) -> Option<FlowId> {
         let index = self.table.find(hash, key)?;
-        if self.is_over(self.table.entry(index), now) {
+        if self.table.entry(index).is_over(self.horizon(now)) {
             self.end(hash, index, Ending::Idle, now);
             return None;
         }
         Some(FlowId(index))
+    }
+
+    /// How far back flows reach that are not over at `now`: what [`Shard::confirm`] asks, for all packets of a burst.
+    #[inline]
+    #[must_use]
+    pub fn horizon(&self, now: Instant) -> Horizon {
+        Horizon(self.settings.lifetime.map_or(Instant::default(), |lifetime| now.saturating_sub(lifetime)))
     }
 
     /// The flow of `key` for a packet of its own, if it is `likely`, of which [`Shard::prefetch_flow`] said that it most likely
@@ -235,9 +246,9 @@ impl<'m> Shard<'m> {
     /// If `likely` is another shard's.
     #[inline(always)]
     #[must_use]
-    pub fn confirm(&mut self, likely: FlowId, key: &Key, now: Instant) -> Option<Flow<'_, 'm>> {
+    pub fn confirm(&mut self, likely: FlowId, key: &Key, horizon: Horizon) -> Option<Flow<'_, 'm>> {
         let entry = self.table.entry(likely.0);
-        let is_it = entry.is_of(key) && !self.is_over(entry, now);
+        let is_it = entry.is_of(key) && !entry.is_over(horizon);
         is_it.then(|| self.flow(likely))
     }
 
@@ -326,6 +337,7 @@ impl<'m> Shard<'m> {
     pub fn sweep(&mut self, now: Instant, budget: usize, mut survey: Option<&mut Survey>) {
         // What the next call will look at: nobody else has asked for it.
         self.table.prefetch_from(self.hand.saturating_add(u32::try_from(budget).unwrap_or(u32::MAX)), budget);
+        let horizon = self.horizon(now);
         for _ in 0..budget {
             survey = survey.filter(|survey| !survey.is_complete());
             if self.settings.lifetime.is_none() && survey.is_none() {
@@ -336,7 +348,7 @@ impl<'m> Shard<'m> {
                 return survey.into_iter().for_each(Survey::complete);
             };
             self.hand = self.table.after(index);
-            let (live, over) = (entry.is_live(), self.is_over(entry, now));
+            let (live, over) = (entry.is_live(), entry.is_over(horizon));
             if let Some(survey) = survey.as_mut() {
                 if live && !over {
                     survey.see(&entry.record(now));
@@ -353,11 +365,6 @@ impl<'m> Shard<'m> {
     /// What is known of all flows in the table at `now`.
     pub fn flows(&self, now: Instant) -> impl Iterator<Item = FlowRecord> {
         self.table.iter().map(move |entry| entry.record(now))
-    }
-
-    #[inline]
-    fn is_over(&self, entry: &Entry, now: Instant) -> bool {
-        self.settings.lifetime.is_some_and(|lifetime| now.saturating_since(entry.last_seen) > lifetime)
     }
 
     /// How many flows there are and were.

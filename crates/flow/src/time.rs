@@ -44,6 +44,12 @@ impl Instant {
         Span(self.0.saturating_sub(earlier.0))
     }
 
+    /// This instant moved `span` earlier; the clock's origin when that comes later.
+    #[must_use]
+    pub const fn saturating_sub(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+
     /// This instant moved `span` later; the clock's last instant when that overflows.
     #[must_use]
     pub const fn saturating_add(self, span: Span) -> Self {

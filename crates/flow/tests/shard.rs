@@ -181,6 +181,11 @@ fn a_flow_that_was_idle_too_long_starts_anew() {
         let hash = shard.hash(&key(1));
         let flow = shard.create(hash, &key(1), at(0)).unwrap();
         shard.flow(flow).arrive_plain(at(SECOND));
+        let mut confirmed = |now| {
+            let horizon = shard.horizon(at(now));
+            shard.confirm(flow, &key(1), horizon).is_some()
+        };
+        assert_eq!([SECOND / 2, 2 * SECOND, 2 * SECOND + 1].map(&mut confirmed), [true, true, false]);
         assert_eq!(shard.find(hash, &key(1), at(2 * SECOND)), Some(flow), "as long as its lifetime");
         assert_eq!(shard.find(hash, &key(1), at(2 * SECOND + 1)), None);
         assert_eq!(shard.census(), Census { created: 1, expired: 1, ..Census::default() });

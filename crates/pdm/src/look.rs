@@ -662,7 +662,11 @@ mod tests {
                     seen += 1;
                 }
                 let frame = [&[0; 12][..], &[0x86, 0xdd], &packet].concat();
-                assert_eq!(Look::glance_untagged(&frame), Look::glance(&frame, UNTAGGED), "octet {place} is {octet}");
+                assert_eq!(
+                    Look::glance_untagged(&frame),
+                    Look::glance(&frame, UNTAGGED),
+                    "octet {place} is {octet}"
+                );
             }
             assert!(Look::glance(&sound[..sound.len() - 1], 0).is_none());
         }

@@ -38,10 +38,10 @@ impl Engine<'_> {
         pair: &Pair,
         moment: &Moment,
     ) -> bool {
-        if selected.task.inserts()
+        if selected.task().inserts()
             && alone::suits(&selected.layout, &pair.limits)
             && let Some(likely) = selected.likely
-            && let Some(mut flow) = self.shard.confirm(likely, &selected.key, moment.now)
+            && let Some(mut flow) = self.shard.confirm(likely, &selected.key, moment.horizon)
             && !flow.is_native()
             && let Ok(bytes) = packet.grow_front(alone::LEN)
         {
@@ -62,7 +62,7 @@ impl Engine<'_> {
         moment: &Moment,
     ) -> Result<Done, Skip> {
         let pdm = selected.layout.pdm(packet.bytes())?;
-        if selected.task.is_over() {
+        if selected.task().is_over() {
             return Err(Skip::NotSelected);
         }
         let flow = self.flow_of(selected, moment.now);
@@ -73,7 +73,7 @@ impl Engine<'_> {
         if let Some(at) = &pdm {
             return self.observe_native(packet, selected, at, flow, moment);
         }
-        if !selected.task.inserts() {
+        if !selected.task().inserts() {
             return Err(Skip::NotSelected);
         }
         self.insert_into(packet, selected, flow, pair, moment)

@@ -38,14 +38,14 @@ impl Engine<'_> {
         tally: &mut Tally,
     ) -> bool {
         if selected.layout.is_alone()
-            && !selected.task.is_over()
+            && !selected.task().is_over()
             && let Some(likely) = selected.likely
-            && let Some(mut flow) = self.shard.confirm(likely, &selected.key, moment.received)
+            && let Some(mut flow) = self.shard.confirm(likely, &selected.key, moment.horizon)
             && let Ok(Some(at)) = selected.layout.pdm(packet.bytes())
         {
             let option = PdmOption::read(packet.bytes(), &at);
             self.notes.arrival(&mut flow, &option, selected, moment);
-            if selected.task.strips() && !flow.is_native() {
+            if selected.task().strips() && !flow.is_native() {
                 strip(packet, &selected.layout, tally);
             }
             return true;
@@ -63,7 +63,7 @@ impl Engine<'_> {
         tally: &mut Tally,
     ) -> Result<Done, Skip> {
         let pdm = selected.layout.pdm(packet.bytes())?;
-        if selected.task.is_over() {
+        if selected.task().is_over() {
             return self.strip_after_the_end(packet, selected, pdm, moment, tally);
         }
         let flow = self.flow_of(selected, moment.received);
@@ -80,7 +80,7 @@ impl Engine<'_> {
             self.notes.arrival(&mut flow, &option, selected, moment);
         }
         // Without room for the flow too: no host is surprised under overload.
-        if selected.task.strips() && !native {
+        if selected.task().strips() && !native {
             strip(packet, &selected.layout, tally);
         }
         flow.map(|_| Done::Observed)
@@ -98,7 +98,7 @@ impl Engine<'_> {
     ) -> Result<Done, Skip> {
         let flow = self.flow_of(selected, moment.received);
         if let (Some(_), Some(flow)) = (pdm, flow)
-            && selected.task.strips()
+            && selected.task().strips()
             && !self.shard.flow(flow).is_native()
         {
             strip(packet, &selected.layout, tally);

@@ -105,7 +105,7 @@ impl Asked<'_> {
             let ends = Ends::of(frame, &look, side);
             if let Some(rule) = self.rules.iter().find(|rule| rule.select(&ends, &look)) {
                 let key = Key::new(&ends, look.protocol(), self.pair);
-                stage.push(Selected::new(self.place, side, key, look.layout, rule.id, rule.task));
+                stage.push(Selected::new(self.place, side, key, look.layout, rule.choice));
                 return Ok(());
             }
         }

@@ -9,7 +9,7 @@ mod stage;
 
 use std::sync::Arc;
 
-use flow::{Ended, FlowId, FlowRecord, Instant, PairId, Shard, Side, Survey, TickRate};
+use flow::{Ended, FlowId, FlowRecord, Horizon, Instant, PairId, Shard, Side, Survey, TickRate};
 use pdm::{Limits, Skip};
 use stats::{Counters, Drop, Metric, PrefixBook, Recorders, RuleId};
 
@@ -187,7 +187,7 @@ impl<'m> Engine<'m> {
         }
         // Nothing that comes from the wire is told when it leaves.
         let now = if arrival == Arrival::Port(Side::Wire) { received } else { clock.now() };
-        let moment = Moment { received, now, rate: clock.rate() };
+        let moment = Moment { received, now, rate: clock.rate(), horizon: self.shard.horizon(now) };
         let mut tally = Tally::default();
         // As in `look`.
         match arrival {
@@ -291,4 +291,6 @@ struct Moment {
     /// When it is sent, as far as options can tell.
     now: Instant,
     rate: TickRate,
+    /// What flows that are not over were seen after.
+    horizon: Horizon,
 }

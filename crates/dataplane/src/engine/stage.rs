@@ -5,7 +5,7 @@ use flow::{FlowId, Hash, Key, Side};
 use pdm::Layout;
 use stats::RuleId;
 
-use crate::rules::Task;
+use crate::rules::{Choice, Task};
 use crate::{BURST, Owners, WorkerId};
 
 /// A packet that the rules select.
@@ -15,18 +15,17 @@ pub(crate) struct Selected {
     /// The flow that is most likely its own.
     pub(super) likely: Option<FlowId>,
     pub(super) layout: Layout,
-    rule: RuleId,
-    pub(super) task: Task,
+    choice: Choice,
     pub(super) side: Side,
     /// Its place in the burst.
     place: u8,
 }
 
 impl Selected {
-    /// The packet at `place` of a burst, not yet hashed, which is to have `task` done for `rule`.
+    /// The packet at `place` of a burst, not yet hashed, for which a rule made `choice`.
     #[inline(always)]
-    pub(super) fn new(place: usize, side: Side, key: Key, layout: Layout, rule: RuleId, task: Task) -> Self {
-        Self { key, hash: Hash::default(), likely: None, layout, rule, task, side, place: place_of(place) }
+    pub(super) fn new(place: usize, side: Side, key: Key, layout: Layout, choice: Choice) -> Self {
+        Self { key, hash: Hash::default(), likely: None, layout, choice, side, place: place_of(place) }
     }
 
     /// It, at `place` of another burst.
@@ -47,7 +46,13 @@ impl Selected {
 
     /// The rule that selected it.
     pub(crate) fn rule(&self) -> RuleId {
-        self.rule
+        self.choice.rule
+    }
+
+    /// What is to be done to it.
+    #[inline(always)]
+    pub(super) fn task(&self) -> Task {
+        self.choice.task
     }
 }
 
