@@ -53,9 +53,10 @@ impl Mbuf<'_> {
 
     #[inline]
     fn data(&self) -> *mut u8 {
-        let start: *mut u8 = self.read(dpdk_sys::MBUF_BUF_ADDR);
+        // Known not to be null, lest those who are given octets ask.
+        let start: NonNull<u8> = self.read(dpdk_sys::MBUF_BUF_ADDR);
         // SAFETY: data starts inside the buffer or at its end, which DPDK and the functions below keep so.
-        unsafe { start.add(usize::from(self.headroom())) }
+        unsafe { start.add(usize::from(self.headroom())).as_ptr() }
     }
 
     /// Whether others hold this buffer too, or its octets are another buffer's.

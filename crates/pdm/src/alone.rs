@@ -13,8 +13,10 @@ pub const LEN: usize = PDM_ALONE;
 #[must_use]
 #[inline(always)]
 pub fn suits(layout: &Layout, limits: &Limits) -> bool {
-    let grown = FIXED_HEADER + usize::from(layout.payload_len()) + LEN;
-    layout.is_plain() && grown <= usize::from(limits.mtu) && LEN <= usize::from(limits.max_destopts_len)
+    let longest = usize::from(limits.mtu).checked_sub(FIXED_HEADER + LEN);
+    layout.is_plain()
+        && longest.is_some_and(|longest| usize::from(layout.payload_len()) <= longest)
+        && LEN <= usize::from(limits.max_destopts_len)
 }
 
 /// Puts it, with `option` in it, into the packet in `buffer`, which was one of `layout` before it has grown at its
