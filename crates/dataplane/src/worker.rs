@@ -20,10 +20,10 @@ use crate::{BURST, Burst, Clock, Receive, Transmit};
 const TRANSMIT_RETRIES: usize = 16;
 
 /// Flow entries that are looked at each time.
-const SWEEP_BUDGET: usize = 8;
+const SWEEP_BUDGET: usize = 32;
 
 /// Busy rounds after which the worker sees to what is due beside packets. An idle one does so in each.
-const BUSY_ROUNDS: u32 = 4;
+const BUSY_ROUNDS: u32 = 16;
 
 /// Rounds without a packet after which an idle worker yields or sleeps.
 const PATIENCE: u32 = 100;
@@ -216,7 +216,7 @@ where
             self.hand_over(index, &mut burst, &mut stage, received);
         }
         self.end(Leg::Look);
-        self.rewrite(index, &mut burst, &mut stage, received);
+        self.forward(index, &mut burst, &mut stage, received);
         count
     }
 
@@ -277,19 +277,17 @@ where
         self.engine.counters().taken_over.add(count as u64);
         self.engine.prefetch_buckets(&stage);
         self.end(Leg::Receive);
-        self.rewrite(way.into(), &mut burst, &mut stage, received);
+        self.forward(way.into(), &mut burst, &mut stage, received);
         count
     }
 
     /// Does to `burst`, which came by the way at `index`, what `stage` says, and sees to it that it leaves.
     #[inline]
-    fn rewrite(&mut self, index: usize, burst: &mut Burst<R::Packet>, stage: &mut Stage, received: Instant) {
-        self.engine.find(stage);
-        self.end(Leg::Find);
-        let way = &mut self.ways[index];
-        self.engine.rewrite(burst, Arrival::Port(way.from), stage, &way.pair, received, &self.clock);
-        self.telling.flows.tell_ended(&mut self.engine);
-        self.end(Leg::Rewrite);
+    fn forward(&mut self, index: usize, burst: &mut Burst<R::Packet>, stage: &mut Stage, received: Instant) {
+        // Where no rule selects anything nothing has to be called.
+        if !stage.is_empty() {
+            self.rewrite(index, burst, stage, received);
+        }
         let count = burst.len();
         let way = &mut self.ways[index];
         match &mut way.outlet {
@@ -311,6 +309,17 @@ where
             }
         }
         self.end(Leg::Send);
+    }
+
+    /// Does to `burst` what `stage` says.
+    #[inline]
+    fn rewrite(&mut self, index: usize, burst: &mut Burst<R::Packet>, stage: &mut Stage, received: Instant) {
+        self.engine.find(stage);
+        self.end(Leg::Find);
+        let way = &mut self.ways[index];
+        self.engine.rewrite(burst, Arrival::Port(way.from), stage, &way.pair, received, &self.clock);
+        self.telling.flows.tell_ended(&mut self.engine);
+        self.end(Leg::Rewrite);
     }
 
     /// Sends a burst of what each other worker has finished. Returns how many packets there were.

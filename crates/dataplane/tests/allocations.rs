@@ -117,8 +117,8 @@ fn two_workers<'m, 'c>(
 /// Allocations in a second of rounds.
 fn allocations_in(second: u64, workers: &mut [TestWorker<'_, '_>], clock: &TestClock) -> u64 {
     let rounds = || {
-        for round in 0..100 {
-            clock.0.set((second * 100 + round) * 10 * MILLISECOND);
+        for round in 0..200 {
+            clock.0.set((second * 200 + round) * 5 * MILLISECOND);
             for worker in &mut *workers {
                 worker.step();
             }

@@ -153,9 +153,6 @@ impl<'m> Engine<'m> {
     /// packets leave will write to.
     #[inline]
     pub(crate) fn find(&self, stage: &mut Stage) {
-        if stage.is_empty() {
-            return;
-        }
         self.shard.prefetch_log(stage.len());
         let mut missing = false;
         for selected in &mut *stage {
@@ -182,9 +179,6 @@ impl<'m> Engine<'m> {
         received: Instant,
         clock: &impl Clock,
     ) {
-        if stage.is_empty() {
-            return;
-        }
         // Nothing that comes from the wire is told when it leaves.
         let now = if arrival == Arrival::Port(Side::Wire) { received } else { clock.now() };
         let moment = Moment { received, now, rate: clock.rate(), horizon: self.shard.horizon(now) };
