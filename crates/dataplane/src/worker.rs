@@ -285,9 +285,17 @@ where
     #[inline]
     fn forward(&mut self, index: usize, burst: &mut Burst<R::Packet>, stage: &mut Stage, received: Instant) {
         // Where no rule selects anything nothing has to be called.
-        if !stage.is_empty() {
-            self.rewrite(index, burst, stage, received);
+        let is_selected = !stage.is_empty();
+        if is_selected {
+            self.engine.find(stage);
         }
+        self.end(Leg::Find);
+        let way = &mut self.ways[index];
+        if is_selected {
+            self.engine.rewrite(burst, Arrival::Port(way.from), stage, &way.pair, received, &self.clock);
+            self.telling.flows.tell_ended(&mut self.engine);
+        }
+        self.end(Leg::Rewrite);
         let count = burst.len();
         let way = &mut self.ways[index];
         match &mut way.outlet {
@@ -309,17 +317,6 @@ where
             }
         }
         self.end(Leg::Send);
-    }
-
-    /// Does to `burst` what `stage` says.
-    #[inline]
-    fn rewrite(&mut self, index: usize, burst: &mut Burst<R::Packet>, stage: &mut Stage, received: Instant) {
-        self.engine.find(stage);
-        self.end(Leg::Find);
-        let way = &mut self.ways[index];
-        self.engine.rewrite(burst, Arrival::Port(way.from), stage, &way.pair, received, &self.clock);
-        self.telling.flows.tell_ended(&mut self.engine);
-        self.end(Leg::Rewrite);
     }
 
     /// Sends a burst of what each other worker has finished. Returns how many packets there were.
