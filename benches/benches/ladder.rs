@@ -60,7 +60,7 @@ enum Rung<'p, 'a, 'm> {
     /// And all that a worker does, who asks the other port too.
     Worker(Lone<'p, 'a, 'm>),
     /// All that he does without a rule.
-    IdleWorker(Lone<'p, 'a, 'm>),
+    RulelessWorker(Lone<'p, 'a, 'm>),
 }
 
 /// A worker who takes turns with the other rungs.
@@ -69,7 +69,7 @@ type Lone<'p, 'a, 'm> = Box<Worker<'m, Shared<'p, RxQueue<'a>>, Shared<'p, TxQue
 impl<'p, 'a, 'm> Rung<'p, 'a, 'm> {
     /// All, over `ports`, with tables of `flows` flows in `memories`.
     fn all(ports: &'p Ports<'a>, flows: u32, memories: &'m mut [MmapMut; TABLES]) -> Vec<Self> {
-        let [flow, mut departure, log, engine, no_rule, worker, idle] =
+        let [flow, mut departure, log, engine, no_rule, worker, ruleless] =
             memories.each_mut().map(|memory| shard(memory, flows));
         let of = |shard, rules| Engine::new(shard, Rules::new(rules), Arc::default());
         departure.set_measuring(false);
@@ -78,7 +78,7 @@ impl<'p, 'a, 'm> Rung<'p, 'a, 'm> {
             Self::Addresses,
             Self::Look,
             Self::NoRule(of(no_rule, vec![])),
-            Self::IdleWorker(ports.worker(of(idle, vec![]))),
+            Self::RulelessWorker(ports.worker(of(ruleless, vec![]))),
             Self::Option,
             Self::Flow(flow),
             Self::Departure(departure),
@@ -94,7 +94,7 @@ impl<'p, 'a, 'm> Rung<'p, 'a, 'm> {
             Self::Addresses => "and write Ethernet addresses",
             Self::Look => "receive, look, send",
             Self::NoRule(_) => "all that is done to packets without a rule",
-            Self::IdleWorker(_) => "all that a worker does without a rule",
+            Self::RulelessWorker(_) => "all that a worker does without a rule",
             Self::Option => "receive, look, put in an option of zeros, send",
             Self::Flow(_) => "and find the flow",
             Self::Departure(_) => "and have it say and remember what is due",
@@ -159,7 +159,7 @@ impl<'a> Ports<'a> {
                 let (arrival, clock) = (Arrival::Port(Side::Host), self.clock.clone());
                 self.moved(|burst, now| engine.process(burst, arrival, &PAIR, now, &clock))
             }
-            Rung::Worker(worker) | Rung::IdleWorker(worker) => timed(|| worker.step()),
+            Rung::Worker(worker) | Rung::RulelessWorker(worker) => timed(|| worker.step()),
         }
     }
 

@@ -60,7 +60,7 @@ impl Protocol {
     }
 }
 
-/// An IPv6 prefix.
+/// An IPv6 prefix, with its mask worked out, as it is held against packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prefix {
     network: Ipv6Addr,

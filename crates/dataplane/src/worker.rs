@@ -290,8 +290,8 @@ where
             self.engine.find(stage);
         }
         self.end(Leg::Find);
-        let way = &mut self.ways[index];
         if is_selected {
+            let way = &self.ways[index];
             self.engine.rewrite(burst, Arrival::Port(way.from), stage, &way.pair, received, &self.clock);
             self.telling.flows.tell_ended(&mut self.engine);
         }

@@ -26,26 +26,25 @@ pub fn suits(layout: &Layout, limits: &Limits) -> bool {
 /// If `buffer` is not that packet.
 #[inline(always)]
 pub fn insert(buffer: &mut [u8], layout: &Layout, option: &PdmOption) {
-    let [first, last] = option.words_alone(layout.protocol());
+    let header = option.words_alone(layout.protocol());
     if layout.ip() == UNTAGGED {
-        put(buffer, UNTAGGED, layout.payload_len(), first, last);
+        put(buffer, UNTAGGED, layout.payload_len(), header);
     } else {
-        put_behind_tags(buffer, layout.ip(), layout.payload_len(), first, last);
+        put_behind_tags(buffer, layout.ip(), layout.payload_len(), header);
     }
 }
 
 /// Where the fixed header is elsewhere: where it mostly is the compiler knows better what to do.
 #[cold]
 #[inline(never)]
-fn put_behind_tags(buffer: &mut [u8], ip: usize, payload_len: u16, first: u64, last: u64) {
-    put(buffer, ip, payload_len, first, last);
+fn put_behind_tags(buffer: &mut [u8], ip: usize, payload_len: u16, header: [u64; 2]) {
+    put(buffer, ip, payload_len, header);
 }
 
 /// Puts `header` into the packet whose fixed header is at `ip`, once it has grown, and that had `payload_len` octets of payload.
 #[inline(always)]
-fn put(buffer: &mut [u8], ip: usize, payload_len: u16, first: u64, last: u64) {
+fn put(buffer: &mut [u8], ip: usize, payload_len: u16, header: [u64; 2]) {
     let packet = grow_plain(buffer, ip, payload_len);
     packet[NEXT_HEADER] = protocol::DESTINATION_OPTIONS;
-    packet[FIXED_HEADER..FIXED_HEADER + 8].copy_from_slice(&first.to_be_bytes());
-    packet[FIXED_HEADER + 8..].copy_from_slice(&last.to_be_bytes());
+    packet[FIXED_HEADER..].copy_from_slice(header.map(u64::to_be_bytes).as_flattened());
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::ethernet::UNTAGGED;
+use crate::ethernet::{ETHERTYPE_IPV6, UNTAGGED};
 use crate::option::{self, PDM_ALONE};
 use crate::tlv::{FIRST_OPTION, Tlv};
 use crate::{PDM_OPTION_LEN, PDM_OPTION_TYPE, Skip};
@@ -54,6 +54,8 @@ const DESTINATION: usize = 24;
 const SMALLEST_HEADER: usize = 8;
 /// The routing header type of mobile nodes (RFC 6275): its last segment is the node's own home address.
 const MOBILITY_ROUTING: u8 = 2;
+/// The version in the first half octet of the fixed header.
+const VERSION: u8 = 6;
 /// Octets from the fixed header on without which a glance sees nothing.
 const AT_A_GLANCE: usize = FIXED_HEADER + Ports::OCTETS;
 /// The fixed header starts before this, or what is there is malformed: a layout keeps 16 bits of where that is.
@@ -352,7 +354,7 @@ impl Look {
     pub fn glance(frame: &[u8], ip: usize) -> Option<Self> {
         let packet = frame.get(ip..).filter(|_| ip < FARTHEST)?;
         let plain = packet.first_chunk()?;
-        if plain[0] >> 4 == 6 { Self::glance_behind(packet, plain, ip) } else { None }
+        if plain[0] >> 4 == VERSION { Self::glance_behind(packet, plain, ip) } else { None }
     }
 
     /// The same of an Ethernet frame without tags. `None` also says nothing of what the frame holds.
@@ -362,8 +364,9 @@ impl Look {
         let packet = frame.get(UNTAGGED..)?;
         let plain = packet.first_chunk()?;
         // The EtherType and the version in one: each is a branch for every packet.
-        let kind = u32::from_be_bytes(*frame[UNTAGGED - 2..].first_chunk()?);
-        if kind & 0xffff_f000 == 0x86dd_6000 { Self::glance_behind(packet, plain, UNTAGGED) } else { None }
+        const KIND: u32 = u32::from_be_bytes([ETHERTYPE_IPV6[0], ETHERTYPE_IPV6[1], VERSION << 4, 0]);
+        let kind = u32::from_be_bytes(*frame[UNTAGGED - ETHERTYPE_IPV6.len()..].first_chunk()?);
+        if kind & 0xffff_f000 == KIND { Self::glance_behind(packet, plain, UNTAGGED) } else { None }
     }
 
     /// The same of an IPv6 packet that starts with `plain`.
@@ -459,7 +462,7 @@ impl<'f> Walk<'f> {
     #[inline]
     fn start(frame: &'f [u8], wire_len: usize, ip: usize) -> Result<Self, Skip> {
         let fixed = frame.get(ip..).and_then(|octets| octets.first_chunk::<FIXED_HEADER>());
-        let fixed = fixed.filter(|fixed| fixed[0] >> 4 == 6 && ip < FARTHEST).ok_or(Skip::Malformed)?;
+        let fixed = fixed.filter(|fixed| fixed[0] >> 4 == VERSION && ip < FARTHEST).ok_or(Skip::Malformed)?;
         let payload_len = u16::from_be_bytes([fixed[PAYLOAD_LENGTH], fixed[PAYLOAD_LENGTH + 1]]);
         if payload_len == 0 && fixed[NEXT_HEADER] == protocol::HOP_BY_HOP {
             return Err(Skip::Jumbogram);

@@ -75,11 +75,10 @@ impl PdmOption {
     /// An options header that holds the option alone and names `next`: next header, length, the option, PadN without octets.
     #[inline]
     pub(crate) fn emit_alone(&self, next: u8) -> [u8; PDM_ALONE] {
-        let [first, last] = self.words_alone(next);
-        zerocopy::transmute!([first.to_be_bytes(), last.to_be_bytes()])
+        zerocopy::transmute!(self.words_alone(next).map(u64::to_be_bytes))
     }
 
-    /// The same as two numbers.
+    /// The same as two numbers, which are passed on in registers.
     #[inline(always)]
     pub(crate) fn words_alone(&self, next: u8) -> [u64; 2] {
         // Put together as numbers: octets stored one by one would keep whoever loads them together waiting.

@@ -285,6 +285,6 @@ struct Moment {
     /// When it is sent, as far as options can tell.
     now: Instant,
     rate: TickRate,
-    /// What flows that are not over were seen after.
+    /// Flows that were last seen before it are over.
     horizon: Horizon,
 }
