@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::log::{Place, Run, SendLog};
 use crate::loss::Seen;
-use crate::measure::{Answer, RoundTrip};
+use crate::measure::Answer;
 use crate::record::{self, Account, Beginning};
 use crate::{FlowRecord, Horizon, Instant, Key, Progress, Span, TickRate};
 
@@ -249,17 +249,17 @@ impl Entry {
         if self.seen.note_next(psn) { Progress::IN_ORDER } else { self.note_disorder(psn) }
     }
 
-    #[inline(never)]
+    #[cold]
     fn note_disorder(&mut self, psn: Psn) -> Progress {
         let progress = self.seen.note(psn);
         self.account.told(progress);
         progress
     }
 
-    /// Notes how long a packet and its answer took.
+    /// Notes how long a packet and its answer took, as far as `answer` tells.
     #[inline(always)]
-    pub(crate) fn took(&mut self, round_trip: &RoundTrip) {
-        self.account.took(round_trip);
+    pub(crate) fn took(&mut self, answer: &Answer) {
+        self.account.took(answer);
     }
 
     /// A packet arrives without the option. It moves the receive time until one with it came: PSNLR and the receive

@@ -1,10 +1,12 @@
 //! One flow, when a packet of its own passes.
 
+use std::hint::cold_path;
+
 use pdm::{PdmOption, Psn, ScaledTime};
 
 use crate::entry::{Entry, Scale};
 use crate::log::SendLog;
-use crate::measure::{Answer, ClockTolerance, RoundTrip};
+use crate::measure::{Answer, ClockTolerance};
 use crate::{Instant, Progress, Span, TickRate};
 
 /// A flow in its shard.
@@ -68,13 +70,12 @@ impl Flow<'_, '_> {
             Err(untold) => return untold.into(),
         };
         let Some(total) = at.checked_since(sent) else {
+            cold_path();
             return Answer::Nonsense;
         };
-        let parted = RoundTrip::part(rate.nanos(total), option.delta_tlr, self.tolerance);
-        parted.map_or(Answer::Nonsense, |round_trip| {
-            self.entry.took(&round_trip);
-            Answer::Measured(round_trip)
-        })
+        let answer = Answer::after(rate.nanos(total), option.delta_tlr, self.tolerance);
+        self.entry.took(&answer);
+        answer
     }
 
     /// A packet arrives at `at` with number `psn`; [`Flow::answer`] was asked before. Tells what the number says of the packets

@@ -1,6 +1,8 @@
 //! What an arriving option tells of the path and the peer, and how far it can be believed (RFC 8250, sections 2 and
 //! 4.3).
 
+use std::hint::cold_path;
+
 use pdm::ScaledTime;
 
 /// How much faster or slower than ours a peer's clock may run.
@@ -39,6 +41,15 @@ const ENDLESS: f64 = 3.4e20;
 /// What the first option that answers a packet tells.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Answer {
+    /// How long it took.
+    Measured(RoundTrip),
+    /// How long it took, all in all and at the server, which are so close that the network's share drowns in their error.
+    Uncertain {
+        /// From sending the packet to receiving its answer, in nanoseconds.
+        total_ns: f64,
+        /// The server's share, in nanoseconds.
+        server_ns: f64,
+    },
     /// It answers nothing, or something that was answered before.
     #[default]
     None,
@@ -48,8 +59,6 @@ pub enum Answer {
     Forgotten,
     /// More server delay than round trip: a broken clock or a forgery (RFC 8250, section 4.3).
     Nonsense,
-    /// How long it took.
-    Measured(RoundTrip),
 }
 
 /// How long it took from sending a packet to receiving its answer, in nanoseconds.
@@ -59,21 +68,25 @@ pub struct RoundTrip {
     pub total_ns: f64,
     /// The server's share.
     pub server_ns: f64,
-    /// The network's share; `None` where the two others are so close that it drowns in their error.
-    pub network_ns: Option<f64>,
+    /// The network's share.
+    pub network_ns: f64,
 }
 
-impl RoundTrip {
-    /// Parts `total_ns` into what the server says it took, `delta`, and the network's share; `None` if that is nonsense.
+impl Answer {
+    /// Of an answer after `total_ns` of which the server says that it took `delta`.
     #[inline(always)]
-    pub(crate) fn part(total_ns: f64, delta: ScaledTime, tolerance: ClockTolerance) -> Option<Self> {
+    pub(crate) fn after(total_ns: f64, delta: ScaledTime, tolerance: ClockTolerance) -> Self {
         let (server_ns, error_ns) = (delta.nanos(), tolerance.error(delta));
-        let rest = total_ns - server_ns;
-        let is_certain = rest >= CERTAINTY * error_ns;
-        if !is_certain && (rest < -error_ns || server_ns > ENDLESS) {
-            return None;
+        let network_ns = total_ns - server_ns;
+        if network_ns >= CERTAINTY * error_ns {
+            return Self::Measured(RoundTrip { total_ns, server_ns, network_ns });
         }
-        Some(Self { total_ns, server_ns, network_ns: is_certain.then_some(rest) })
+        cold_path();
+        if network_ns < -error_ns || server_ns > ENDLESS {
+            Self::Nonsense
+        } else {
+            Self::Uncertain { total_ns, server_ns }
+        }
     }
 }
 
@@ -86,13 +99,18 @@ mod tests {
     const SECOND: f64 = 1e9;
 
     /// What becomes of `total_ns` when the server says that it took `server_ns`, which are whole.
-    fn parted(total_ns: f64, server_ns: u64) -> Option<RoundTrip> {
+    fn after(total_ns: f64, server_ns: u64) -> Answer {
         let server = ScaledTime::encode(Attos::new(u128::from(server_ns) * 1_000_000_000));
-        RoundTrip::part(total_ns, server, ClockTolerance::default())
+        Answer::after(total_ns, server, ClockTolerance::default())
     }
 
+    /// The network's share of that.
     fn network(total_ns: f64, server_ns: u64) -> Option<f64> {
-        parted(total_ns, server_ns).unwrap().network_ns
+        match after(total_ns, server_ns) {
+            Answer::Measured(round_trip) => Some(round_trip.network_ns),
+            Answer::Uncertain { .. } => None,
+            nothing => panic!("{nothing:?}"),
+        }
     }
 
     #[test]
@@ -109,7 +127,7 @@ mod tests {
         assert_eq!(network(SECOND - SECOND / 10_000.0, second), None);
         assert_eq!(network(SECOND + SECOND / 1_000.0, second), None);
         assert!(network(SECOND + SECOND / 800.0, second).is_some());
-        assert_eq!(parted(SECOND - SECOND / 5_000.0, second), None);
+        assert_eq!(after(SECOND - SECOND / 5_000.0, second), Answer::Nonsense);
     }
 
     #[test]
@@ -122,7 +140,7 @@ mod tests {
     fn a_delay_past_all_bounds_is_nonsense() {
         for endless in [(0x8000, 255), (1, 255), (2, 127)] {
             let endless = ScaledTime { mantissa: endless.0, scale: endless.1 };
-            assert_eq!(RoundTrip::part(SECOND, endless, ClockTolerance::default()), None, "{endless:?}");
+            assert_eq!(Answer::after(SECOND, endless, ClockTolerance::default()), Answer::Nonsense, "{endless:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use wide::f32x4;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use crate::measure::RoundTrip;
+use crate::measure::{Answer, RoundTrip};
 use crate::{Instant, Key, Progress, Span};
 
 /// What is known of one flow at one moment.
@@ -70,10 +70,14 @@ impl Account {
         self.received = self.received.saturating_add(1);
     }
 
-    /// A packet and its answer took so long.
+    /// A packet and its answer took as long as `answer` tells.
     #[inline(always)]
-    pub(crate) fn took(&mut self, round_trip: &RoundTrip) {
-        self.courses.note(round_trip.network_ns, round_trip.server_ns);
+    pub(crate) fn took(&mut self, answer: &Answer) {
+        match *answer {
+            Answer::Measured(RoundTrip { network_ns, server_ns, .. }) => self.courses.note(network_ns, server_ns),
+            Answer::Uncertain { server_ns, .. } => self.courses.note_server(server_ns),
+            Answer::None | Answer::NeverSent | Answer::Forgotten | Answer::Nonsense => {}
+        }
     }
 
     /// The number of a packet that arrived told this.
@@ -98,12 +102,21 @@ pub(crate) struct Courses {
 const SMOOTHING: f32 = 1.0 / 8.0;
 
 impl Courses {
-    /// Notes a sample of both, or of the second alone: all four numbers at once, in one register.
+    /// Notes a sample of both.
     #[inline(always)]
-    fn note(&mut self, network_ns: Option<f64>, server_ns: f64) {
-        // What is as it was moves nothing.
-        let network = network_ns.map_or(self.recent[0], sample);
-        let server = sample(server_ns);
+    fn note(&mut self, network_ns: f64, server_ns: f64) {
+        self.note_samples(sample(network_ns), sample(server_ns));
+    }
+
+    /// Notes a sample of the server's delay alone. What is as it was moves nothing.
+    #[cold]
+    fn note_server(&mut self, server_ns: f64) {
+        self.note_samples(self.recent[0], sample(server_ns));
+    }
+
+    /// All four numbers at once, in one register.
+    #[inline(always)]
+    fn note_samples(&mut self, network: f32, server: f32) {
         let samples = f32x4::new([network, server, network, server]);
         let before = f32x4::new(zerocopy::transmute!(*self));
         let moved = (samples - before).mul_add(f32x4::splat(SMOOTHING), before);
@@ -185,7 +198,7 @@ mod tests {
 
     fn after(samples: &[f64]) -> Option<Delay> {
         let mut courses = Courses::default();
-        samples.iter().for_each(|&sample| courses.note(Some(2.0 * sample), sample));
+        samples.iter().for_each(|&sample| courses.note(2.0 * sample, sample));
         let [network, server] = courses.delays();
         assert_eq!(network.map(|delay| delay.longest_ns), server.map(|delay| 2 * delay.longest_ns));
         server
@@ -202,10 +215,10 @@ mod tests {
     #[test]
     fn what_the_network_took_may_be_unknown() {
         let mut courses = Courses::default();
-        courses.note(None, 80.0);
+        courses.note_server(80.0);
         assert_eq!(courses.delays(), [None, Some(Delay { recent_ns: 80, longest_ns: 80 })]);
-        courses.note(Some(16.0), 0.0);
-        courses.note(None, 70.0);
+        courses.note(16.0, 0.0);
+        courses.note_server(70.0);
         let network = Delay { recent_ns: 16, longest_ns: 16 };
         assert_eq!(courses.delays(), [Some(network), Some(Delay { recent_ns: 70, longest_ns: 80 })]);
     }

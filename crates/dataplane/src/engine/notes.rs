@@ -34,7 +34,13 @@ impl Notes {
     #[inline(always)]
     fn answer(&mut self, answer: Answer, selected: &Selected) {
         match answer {
-            Answer::Measured(round_trip) => self.round_trip(&round_trip, selected),
+            Answer::Measured(RoundTrip { total_ns, server_ns, network_ns }) => {
+                self.delays(selected, total_ns, server_ns, Some(network_ns));
+            }
+            Answer::Uncertain { total_ns, server_ns } => {
+                self.counters.uncertain.add(1);
+                self.delays(selected, total_ns, server_ns, None);
+            }
             Answer::None => {}
             Answer::NeverSent => self.counters.never_sent.add(1),
             Answer::Forgotten => self.counters.forgotten.add(1),
@@ -43,12 +49,8 @@ impl Notes {
     }
 
     #[inline(always)]
-    fn round_trip(&mut self, round_trip: &RoundTrip, selected: &Selected) {
-        let RoundTrip { total_ns, server_ns, network_ns } = *round_trip;
+    fn delays(&mut self, selected: &Selected, total_ns: f64, server_ns: f64, network_ns: Option<f64>) {
         self.recorders.record_answer(selected.rule(), total_ns, server_ns, network_ns);
-        if network_ns.is_none() {
-            self.counters.uncertain.add(1);
-        }
         if let Some(prefixes) = &mut self.prefixes {
             let slot = prefixes.slot(selected.key.remote());
             self.recorders.record_remote(slot, server_ns, network_ns);
