@@ -1,5 +1,7 @@
 //! From the wire to the hosts.
 
+use std::hint::cold_path;
+
 use pdm::{Layout, PdmAt, PdmOption, Skip};
 
 use super::{Done, Engine, Moment, Selected, Stage, Tally};
@@ -19,6 +21,7 @@ impl Engine<'_> {
         for selected in stage {
             let packet = &mut burst[selected.place()];
             if !self.read_alone(packet, selected, moment, tally) {
+                cold_path();
                 others += 1;
                 let done = self.ingress_closely(packet, selected, moment, tally);
                 tally.count(done, &self.notes.counters);
