@@ -140,7 +140,11 @@ mod tests {
     fn a_delay_past_all_bounds_is_nonsense() {
         for endless in [(0x8000, 255), (1, 255), (2, 127)] {
             let endless = ScaledTime { mantissa: endless.0, scale: endless.1 };
-            assert_eq!(Answer::after(SECOND, endless, ClockTolerance::default()), Answer::Nonsense, "{endless:?}");
+            assert_eq!(
+                Answer::after(SECOND, endless, ClockTolerance::default()),
+                Answer::Nonsense,
+                "{endless:?}"
+            );
         }
     }
 }

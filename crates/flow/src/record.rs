@@ -74,7 +74,9 @@ impl Account {
     #[inline(always)]
     pub(crate) fn took(&mut self, answer: &Answer) {
         match *answer {
-            Answer::Measured(RoundTrip { network_ns, server_ns, .. }) => self.courses.note(network_ns, server_ns),
+            Answer::Measured(RoundTrip { network_ns, server_ns, .. }) => {
+                self.courses.note(network_ns, server_ns)
+            }
             Answer::Uncertain { server_ns, .. } => self.courses.note_server(server_ns),
             Answer::None | Answer::NeverSent | Answer::Forgotten | Answer::Nonsense => {}
         }

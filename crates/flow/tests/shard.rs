@@ -73,7 +73,7 @@ fn appendix_c_1_from_host_a() {
             panic!("{answer:?}")
         };
         assert_eq!(total_ns, 12e9);
-        assert_eq!((server_ns.floor(), network_ns.map(f64::floor)), (3_999_970_525.0, Some(8_000_029_474.0)));
+        assert_eq!([server_ns, network_ns].map(f64::floor), [3_999_970_525.0, 8_000_029_474.0]);
 
         assert_eq!(shard.flow(flow).local_delay(at(12 * SECOND)), Some(Span::default()));
         let second = shard.flow(flow).depart(at(12 * SECOND), RATE);
@@ -237,6 +237,27 @@ fn a_record_tells_what_a_flow_has_been_through() {
         assert_eq!(network.recent_ns.next_multiple_of(1_000_000), 2 * SECOND + 1_000_000);
         assert_eq!((network.recent_ns, server.recent_ns), (network.longest_ns, server.longest_ns));
         assert_eq!(server.recent_ns.next_multiple_of(1_000_000), SECOND);
+    });
+}
+
+#[test]
+fn an_uncertain_answer_tells_of_the_server_alone_and_one_that_is_nonsense_of_nobody() {
+    with_shard(4, settings(0, None, 64), |mut shard| {
+        talk(&mut shard, 1, 0, SECOND);
+        let delays = |shard: &Shard<'_>| {
+            let record = shard.flows(at(SECOND)).next().unwrap();
+            (
+                record.network_rtt,
+                record.server_delay.map(|delay| delay.longest_ns.next_multiple_of(1_000_000)),
+            )
+        };
+        assert_eq!(delays(&shard), (None, Some(SECOND)));
+
+        let flow = shard.find(shard.hash(&key(1)), &key(1), at(SECOND)).unwrap();
+        let psn = shard.flow(flow).depart(at(SECOND), RATE).psntp;
+        let (answer, _) = receive(&mut shard, flow, option(10, psn.get(), 2 * SECOND), 2 * SECOND);
+        assert_eq!(answer, Answer::Nonsense);
+        assert_eq!(delays(&shard), (None, Some(SECOND)));
     });
 }
 
