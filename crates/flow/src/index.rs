@@ -1,10 +1,10 @@
 //! The index of a table: buckets of a cache line whose slots point at entries.
 //!
-//! A key has two buckets. It is put into its first one, or, when that is crowded, into the emptier; when both are full, one of
+//! A key has two buckets. It is put into its first one, or, when that is full, into its second one; when both are full, one of
 //! the keys there goes to its other bucket. A bucket has eight slots, and there are two or more for every entry, so that there
-//! is practically always room before the table is full. One key in twenty-five at the most is in its second bucket.
+//! is practically always room before the table is full. One key in a hundred at the most is in its second bucket.
 //!
-//! No more buckets are used than the keys need: when there are five keys for every two, one is split in two (linear hashing:
+//! No more buckets are used than the keys need: when there are two keys for each, one is split in two (linear hashing:
 //! Litwin, 1980). So the buckets of few flows lie close together and stay in the cache, however large the table is, and no
 //! insertion moves more than the keys of one bucket.
 
@@ -19,11 +19,8 @@ use crate::prefetch::prefetch_at;
 /// Slots of a bucket.
 const SLOTS: usize = 8;
 
-/// Slots of a bucket that are taken when it is crowded.
-const CROWDED: usize = 7;
-
-/// Keys for every two buckets in use when one of them is split.
-const SPLIT_AT: usize = 5;
+/// Keys for each bucket in use when one of them is split.
+const SPLIT_AT: usize = 2;
 
 /// The most entries for each bucket of a table.
 const ENTRIES_PER_BUCKET: usize = 4;
@@ -49,8 +46,8 @@ impl Bucket {
         u32x8::new(self.tags).simd_eq(u32x8::splat(tag.get())).to_bitmask()
     }
 
-    fn free_slots(&self) -> usize {
-        self.entries.iter().filter(|&&entry| entry == 0).count()
+    fn has_room(&self) -> bool {
+        self.entries.contains(&0)
     }
 
     /// Puts a key into a free slot; says whether there is one.
@@ -201,16 +198,9 @@ impl<'m> Index<'m> {
         slots.filter_map(EntryIndex::from_slot)
     }
 
-    /// The bucket that a key is put into: the first one, or, when that is crowded, the one of the two that has more free
-    /// slots; `None` when both are full.
+    /// The bucket that a key is put into: the first of its two that has room.
     fn bucket_for(&self, tag: Tag) -> Option<usize> {
-        let [first, second] = self.both(tag);
-        let here = self.buckets[first].free_slots();
-        if here > SLOTS - CROWDED {
-            return Some(first);
-        }
-        let there = self.buckets[second].free_slots();
-        (here.max(there) > 0).then_some(if there > here { second } else { first })
+        self.both(tag).into_iter().find(|&bucket| self.buckets[bucket].has_room())
     }
 
     /// A key in one of the two full buckets of `tag` that finds room in its other bucket.
@@ -219,7 +209,7 @@ impl<'m> Index<'m> {
             (0..SLOTS).find_map(|slot| {
                 let [first, second] = self.both(self.tag_at(bucket, slot));
                 let other = if first == bucket { second } else { first };
-                (self.buckets[other].free_slots() > 0).then_some(Movable { bucket, slot, other })
+                self.buckets[other].has_room().then_some(Movable { bucket, slot, other })
             })
         })
     }
@@ -237,7 +227,7 @@ impl<'m> Index<'m> {
     pub(crate) fn insert(&mut self, tag: Tag, entry: EntryIndex, keys: usize) -> bool {
         let bucket = self.bucket_for(tag).or_else(|| self.make_way(tag));
         let inserted = bucket.is_some_and(|bucket| self.buckets[bucket].put(tag, entry.slot()));
-        if 2 * keys > SPLIT_AT * self.used && self.used < self.buckets.len() {
+        if keys > SPLIT_AT * self.used && self.used < self.buckets.len() {
             self.split();
         }
         inserted
@@ -326,7 +316,7 @@ mod tests {
             with_keys(1 << 12, keys, |index| {
                 assert_eq!(
                     index.used,
-                    (2 * keys as usize).div_ceil(SPLIT_AT).clamp(FIRST, 1 << 12),
+                    (keys as usize).div_ceil(SPLIT_AT).clamp(FIRST, 1 << 12),
                     "{keys} keys"
                 );
                 assert!(index.round <= index.used && index.used < 2 * index.round, "{keys} keys");
@@ -336,11 +326,11 @@ mod tests {
     }
 
     #[test]
-    fn at_most_one_key_in_twenty_five_is_in_its_second_bucket() {
+    fn at_most_one_key_in_a_hundred_is_in_its_second_bucket() {
         for keys in [200, 3_000, 4_500, 12_000, 16_384] {
             with_keys(1 << 12, keys, |index| {
                 let first = (0..keys).filter(|&key| index.likely(tag(key)) == Some(entry(key))).count();
-                assert!(25 * first >= 24 * keys as usize, "{first} of {keys}");
+                assert!(100 * first >= 99 * keys as usize, "{first} of {keys}");
             });
         }
     }
