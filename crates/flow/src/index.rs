@@ -198,11 +198,6 @@ impl<'m> Index<'m> {
         slots.filter_map(EntryIndex::from_slot)
     }
 
-    /// The bucket that a key is put into: the first of its two that has room.
-    fn bucket_for(&self, tag: Tag) -> Option<usize> {
-        self.both(tag).into_iter().find(|&bucket| self.buckets[bucket].has_room())
-    }
-
     /// A key in one of the two full buckets of `tag` that finds room in its other bucket.
     fn movable(&self, tag: Tag) -> Option<Movable> {
         self.both(tag).into_iter().find_map(|bucket| {
@@ -220,13 +215,14 @@ impl<'m> Index<'m> {
 
     /// Whether [`Index::insert`] would find room.
     pub(crate) fn has_room(&self, tag: Tag) -> bool {
-        self.bucket_for(tag).is_some() || self.movable(tag).is_some()
+        self.both(tag).into_iter().any(|bucket| self.buckets[bucket].has_room())
+            || self.movable(tag).is_some()
     }
 
     /// Puts in the key with `tag` that has `entry`, one of `keys` keys then; says whether there was room.
     pub(crate) fn insert(&mut self, tag: Tag, entry: EntryIndex, keys: usize) -> bool {
-        let bucket = self.bucket_for(tag).or_else(|| self.make_way(tag));
-        let inserted = bucket.is_some_and(|bucket| self.buckets[bucket].put(tag, entry.slot()));
+        let inserted = self.both(tag).into_iter().any(|bucket| self.buckets[bucket].put(tag, entry.slot()))
+            || self.make_way(tag).is_some_and(|bucket| self.buckets[bucket].put(tag, entry.slot()));
         if 2 * keys > SPLIT_AT * self.used && self.used < self.buckets.len() {
             self.split();
         }
