@@ -71,6 +71,10 @@ pub trait Transmit {
     /// Sends from the front of `burst` what the queue takes, and removes that from it. What is left was not taken.
     /// Never blocks.
     fn transmit(&mut self, burst: &mut Burst<Self::Packet>);
+
+    /// Sees to it that what the queue took leaves, if that needs somebody. To be called now and then, above all when there
+    /// is nothing more to send. Never blocks.
+    fn flush(&mut self) {}
 }
 
 /// The time of day of the packet path: ticks of one clock, and what a tick is worth.

@@ -181,10 +181,11 @@ where
         packets
     }
 
-    /// What is due beside packets: a look at some flows, and what there is to tell.
+    /// What is due beside packets: what was left behind, a look at some flows, and what there is to tell.
     #[inline]
     fn keep_house(&mut self) {
         let now = self.clock.now();
+        self.flush();
         self.engine.sweep(now, SWEEP_BUDGET, self.telling.flows.survey());
         self.telling.flows.tell_ended(&mut self.engine);
         self.telling.flows.answer_if_complete();
@@ -192,6 +193,16 @@ where
             self.next_exchange = now.saturating_add(self.telling.interval);
             self.telling.recorders.swap(self.engine.recorders_mut());
             self.telling.flows.look_for_requests();
+        }
+    }
+
+    /// Leaves nothing behind in a queue that sends only when asked to.
+    #[inline]
+    fn flush(&mut self) {
+        for way in &mut self.ways {
+            if let Outlet::Queue(queue) = &mut way.outlet {
+                queue.flush();
+            }
         }
     }
 

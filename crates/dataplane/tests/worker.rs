@@ -5,12 +5,13 @@
 mod support;
 
 use std::cell::Cell;
+use std::iter;
 use std::sync::atomic::AtomicBool;
 
 use dataplane::memory::{HeapPacket, HeapQueue};
 use dataplane::{
-    Action, Arrival, Burst, Clock, Idle, Mailbox, Packet, Prefix, Protocol, Receive, Rule, Telling, Transmit,
-    Way, Worker,
+    Action, Arrival, BURST, Burst, Clock, Idle, Mailbox, Packet, Prefix, Protocol, Receive, Rule, Telling,
+    Transmit, Way, Worker,
 };
 use flow::{Instant, Side, Span};
 use ipnet::Ipv6Net;
@@ -218,6 +219,49 @@ fn what_a_port_does_not_take_is_dropped_and_counted_after_some_tries() {
         assert_eq!(counters.dropped[Drop::TransmitFull.index()].get(), 6);
         assert!(port.asked.get() > 1 && port.asked.get() < 100);
     });
+}
+
+/// A port that sends what it took when asked to, and not before.
+#[derive(Default)]
+struct Lazy {
+    taken: usize,
+    sent: usize,
+}
+
+impl Transmit for &mut Lazy {
+    type Packet = HeapPacket;
+
+    fn transmit(&mut self, burst: &mut Burst<HeapPacket>) {
+        self.taken += burst.drain(..).len();
+    }
+
+    fn flush(&mut self) {
+        self.sent = self.taken;
+    }
+}
+
+/// With nothing more to do, and while another way is busy for long.
+#[test]
+fn what_a_port_took_is_not_left_behind() {
+    for more in [0, 1000] {
+        with_engine(64, Vec::new(), |engine, counters, clock| {
+            let (out, back) = (frame(Side::Host, 1, None), frame(Side::Wire, 1, None));
+            let mut ports = [Lazy::default(), Lazy::default()];
+            let [host, wire] = &mut ports;
+            let ways = vec![
+                Way::alone(PAIR, Side::Host, HeapQueue::of([&out[..]]), wire),
+                Way::alone(PAIR, Side::Wire, HeapQueue::of(iter::repeat_n(&back[..], more)), host),
+            ];
+            let (telling, _core) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
+            let mut worker = Worker::new(engine, ways, Mailbox::alone(), clock, telling);
+            for _ in 0..20 {
+                worker.step();
+            }
+            drop(worker);
+            assert_eq!(ports[1].sent, 1);
+            assert_eq!(counters.packets.get(), 1 + more.min(20 * BURST) as u64);
+        });
+    }
 }
 
 #[test]

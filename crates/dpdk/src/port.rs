@@ -9,7 +9,7 @@ use dpdk_sys::{rte_eth_conf, rte_eth_dev_info, rte_eth_stats};
 
 use crate::device::{self, Device};
 use crate::interface::Interface;
-use crate::kernel_drops::KernelDrops;
+use crate::packet_sockets::PacketSockets;
 use crate::{Eal, Error, Pool, Queues, Spread, Steering, spread};
 
 /// How a port is set up.
@@ -53,7 +53,7 @@ pub struct Stats {
 /// A running port, for the thread that watches it; its queues are the workers'. It stops when both are dropped.
 pub struct Port<'eal> {
     device: Arc<Device<'eal>>,
-    kernel_drops: KernelDrops,
+    packet_sockets: Arc<PacketSockets>,
     socket: Option<u32>,
     spread: Spread,
     steering: Option<Steering>,
@@ -95,12 +95,12 @@ impl<'eal> Port<'eal> {
         set_up_queues(&device, rx, tx, config, pool)?;
         let interface = kernel_interface(&info)?;
         take_every_frame(&mut device, interface.as_ref())?;
-        let kernel_drops = interface.as_ref().map(KernelDrops::on).transpose()?.unwrap_or_default();
+        let packet_sockets = interface.as_ref().map(PacketSockets::on).transpose()?.unwrap_or_default();
         let (socket, spread) = (device.socket(&info), Spread::of(&device, &info, rx));
         let steering = Steering::of(&device, &info, spread);
-        let device = Arc::new(device);
-        let queues = Queues::of(&device, rx, tx.min(workers));
-        Ok((Self { device, kernel_drops, socket, spread, steering }, queues))
+        let (device, packet_sockets) = (Arc::new(device), Arc::new(packet_sockets));
+        let queues = Queues::of(&device, &packet_sockets, rx, tx.min(workers));
+        Ok((Self { device, packet_sockets, socket, spread, steering }, queues))
     }
 
     /// The device's name, without arguments.
@@ -137,7 +137,7 @@ impl<'eal> Port<'eal> {
         // SAFETY: the port runs, and the structure is ours to be written.
         self.device.try_to("count", |id| unsafe { dpdk_sys::rte_eth_stats_get(id, &raw mut stats) })?;
         let rte_eth_stats { ipackets, opackets, imissed, ierrors, oerrors, rx_nombuf, .. } = stats;
-        let (imissed, kernel_dropped) = self.kernel_drops.part(imissed)?;
+        let (imissed, kernel_dropped) = self.packet_sockets.part(imissed)?;
         Ok(Stats { ipackets, opackets, imissed, ierrors, oerrors, rx_nombuf, kernel_dropped })
     }
 

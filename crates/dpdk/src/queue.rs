@@ -9,6 +9,7 @@ use dataplane::{Burst, Receive, Transmit};
 
 use crate::Mbuf;
 use crate::device::Device;
+use crate::packet_sockets::PacketSockets;
 
 /// All queues of a port, to be given out to workers.
 pub struct Queues<'eal> {
@@ -35,7 +36,13 @@ pub struct QueuePair<'eal> {
 pub struct RxQueue<'eal>(Queue<'eal>);
 
 /// A queue packets leave by. It may move to another thread, never be shared, and keeps its port running.
-pub struct TxQueue<'eal>(Queue<'eal>);
+pub struct TxQueue<'eal> {
+    queue: Queue<'eal>,
+    /// The kernel's below the port, where there are any. Which one is this queue's only the driver knows.
+    sockets: Arc<PacketSockets>,
+    /// Whether what the driver took may lie there still.
+    may_lie: bool,
+}
 
 struct Queue<'eal> {
     port: u16,
@@ -47,14 +54,15 @@ struct Queue<'eal> {
 
 impl<'eal> Queues<'eal> {
     /// The first queues of a started port. To be called once per port: DPDK gives a queue to one thread.
-    pub(crate) fn of(device: &Arc<Device<'eal>>, rx: u16, tx: u16) -> Self {
+    pub(crate) fn of(device: &Arc<Device<'eal>>, sockets: &Arc<PacketSockets>, rx: u16, tx: u16) -> Self {
         let queue = |number| Queue {
             port: device.id(),
             number,
             _running: Arc::clone(device),
             _not_shared: PhantomData,
         };
-        Self { rx: (0..rx).map(queue).map(RxQueue).collect(), tx: (0..tx).map(queue).map(TxQueue).collect() }
+        let tx_queue = |queue| TxQueue { queue, sockets: Arc::clone(sockets), may_lie: false };
+        Self { rx: (0..rx).map(queue).map(RxQueue).collect(), tx: (0..tx).map(queue).map(tx_queue).collect() }
     }
 
     /// The queues by number, as far as there are both.
@@ -102,10 +110,19 @@ impl<'eal> Transmit for TxQueue<'eal> {
         // dropped, by those that are left.
         unsafe {
             let first = burst.as_mut_ptr();
-            let sent = dpdk_sys::rte_eth_tx_burst(self.0.port, self.0.number, first.cast(), count(held));
+            let Queue { port, number, .. } = self.queue;
+            let sent = dpdk_sys::rte_eth_tx_burst(port, number, first.cast(), count(held));
             let left = held - usize::from(sent);
             ptr::copy(first.add(usize::from(sent)), first, left);
             burst.set_len(left);
+        }
+        self.may_lie = true;
+    }
+
+    #[inline]
+    fn flush(&mut self) {
+        if self.may_lie {
+            self.may_lie = !self.sockets.send();
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What the kernel drops before net_af_packet sees it: between received and dropped no frame is missing. On a veth pair
-//! in a network namespace of this test's own.
+//! Frames between net_af_packet and the kernel: none is missing between those received and those that the kernel dropped,
+//! and none of those to be sent stays behind. On a veth pair in a network namespace of this test's own.
 
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used, reason = "a test")]
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use dataplane::{Burst, Receive, Transmit};
 use dpdk::fanout::Groups;
 use dpdk::{Eal, Interface, Pool, PoolConfig, Port, PortConfig, RxQueue, Stats, TxQueue, cores};
-use namespace::ip;
+use namespace::{ip, tc};
 
 /// Set in the process that is in the namespace.
 const ROLE: &str = "PDMLINE_TEST_DROPS";
@@ -34,8 +34,9 @@ fn main() {
     let eal = Eal::init(&["--no-huge", "-m", "64", "--no-pci", "-l", &core, &prefix]).unwrap();
     let pool = Pool::new(&eal, "pool", PoolConfig { buffers: 4095, ..PoolConfig::default() }).unwrap();
     received_and_dropped_are_all(&eal, &pool);
+    a_slow_interface_sends_all_that_the_ring_took(&eal, &pool);
     assert_eq!(pool.in_use(), 0);
-    println!("net_af_packet: what the kernel drops is counted");
+    println!("net_af_packet: what the kernel drops is counted, and what it takes leaves");
 }
 
 fn received_and_dropped_are_all<'eal>(eal: &'eal Eal, pool: &Pool<'eal>) {
@@ -71,6 +72,27 @@ fn received_and_dropped_are_all<'eal>(eal: &'eal Eal, pool: &Pool<'eal>) {
     assert!(again.kernel_dropped > full.kernel_dropped, "{again:?}");
 }
 
+/// The driver asks the kernel once to send what lies in its ring, and does not look what became of that: the rest lies
+/// there until the queue is asked to flush.
+fn a_slow_interface_sends_all_that_the_ring_took<'eal>(eal: &'eal Eal, pool: &Pool<'eal>) {
+    // Full frames, more than a socket's send buffer holds by itself and fewer than the ring does.
+    const FRAMES: u64 = 384;
+    let full = [frame(0), vec![0; 1440]].concat();
+    ip("link set right mtu 1600");
+    tc("qdisc add dev right root tbf rate 200mbit burst 4kb limit 4mb");
+    let device = "net_af_packet1,iface=right,qdisc_bypass=0";
+    let (_right, mut queues) = Port::open(eal, device, PortConfig::default(), pool).unwrap();
+
+    let before = arrived();
+    for _ in 0..FRAMES / 32 {
+        let mut burst: Burst<_> = (0..32).map(|_| pool.packet(&full).unwrap()).collect();
+        queues.tx[0].transmit(&mut burst);
+        assert!(burst.is_empty());
+    }
+    wait_until_arrived(before + FRAMES, || queues.tx[0].flush());
+    assert_eq!(arrived() - before, FRAMES);
+}
+
 /// Sends frames of many flows from `right`, which go to all sockets of a fan-out group, and waits until they are gone.
 fn flood<'eal>(pool: &Pool<'eal>, right: &mut TxQueue<'eal>) {
     let before = arrived();
@@ -80,8 +102,14 @@ fn flood<'eal>(pool: &Pool<'eal>, right: &mut TxQueue<'eal>) {
         right.transmit(&mut burst);
         assert!(burst.is_empty());
     }
+    wait_until_arrived(before + FLOOD, || right.flush());
+}
+
+/// Waits, asking for it again and again, but gives up after some seconds.
+fn wait_until_arrived(frames: u64, mut ask: impl FnMut()) {
     let deadline = Instant::now() + Duration::from_secs(10);
-    while arrived() < before + FLOOD && Instant::now() < deadline {
+    while arrived() < frames && Instant::now() < deadline {
+        ask();
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -20,8 +20,18 @@ pub(crate) fn run_again(role: &str) -> i32 {
 
 /// What `ip` says.
 pub(crate) fn ip(arguments: &str) -> String {
-    let output =
-        Command::new("ip").args(arguments.split(' ')).output().expect("ip, of iproute2, is installed");
-    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    said_by("ip", arguments)
+}
+
+/// What `tc` says.
+#[allow(dead_code, reason = "not every test shapes traffic")]
+pub(crate) fn tc(arguments: &str) -> String {
+    said_by("tc", arguments)
+}
+
+fn said_by(program: &str, arguments: &str) -> String {
+    let output = Command::new(program).args(arguments.split(' ')).output();
+    let output = output.expect("ip and tc, of iproute2, are installed");
+    assert!(output.status.success(), "{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

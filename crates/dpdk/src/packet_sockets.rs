@@ -1,5 +1,5 @@
-//! Frames that the kernel drops before net_af_packet sees them. The driver keeps its sockets to itself and, before 25.03,
-//! asks them for no counts, so they are looked for among this process's open files.
+//! The kernel's sockets below net_af_packet: what the driver does not do with them. It keeps them to itself, so they are
+//! looked for among this process's open files.
 
 use std::fs;
 use std::io;
@@ -9,20 +9,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::libc::{self, c_int, c_uint, socklen_t, tpacket_versions};
-use nix::sys::socket::{LinkAddr, SockaddrStorage, getsockname};
+use nix::sys::socket::{LinkAddr, MsgFlags, SockaddrStorage, getsockname, send};
 
 use crate::{Error, Interface};
 
-/// The count of one port.
+/// Those of one port.
 #[derive(Default)]
-pub(crate) struct KernelDrops {
+pub(crate) struct PacketSockets {
     sockets: Vec<OwnedFd>,
-    /// The kernel forgets what it has told.
+    /// Frames that the kernel dropped before the driver saw them: it forgets what it has told.
     told: AtomicU64,
 }
 
-impl KernelDrops {
-    /// The count of the port on `interface`.
+impl PacketSockets {
+    /// Those of the port on `interface`.
     pub(crate) fn on(interface: &Interface) -> Result<Self, Error> {
         let files = fs::read_dir("/proc/self/fd").map_err(unlisted)?;
         let numbers = files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok());
@@ -34,8 +34,17 @@ impl KernelDrops {
         Ok(Self { sockets, told: AtomicU64::new(0) })
     }
 
+    /// Has the kernel send what lies in the send rings; tells whether nothing did. The driver asks for that once a burst
+    /// and takes all of it for sent, but the kernel stops where the interface is behind: where a socket's send buffer is
+    /// full (by itself it holds some hundred frames), or where a frame had to be dropped. What it left would lie there
+    /// until the driver has another frame to send.
+    pub(crate) fn send(&self) -> bool {
+        let nothing_left = |socket: &OwnedFd| send(socket.as_raw_fd(), &[], MsgFlags::MSG_DONTWAIT) == Ok(0);
+        self.sockets.iter().fold(true, |all, socket| all & nothing_left(socket))
+    }
+
     /// Splits what the port's driver counted as missed into that, and what the kernel dropped. The kernel tells a drop
-    /// once, to whoever asks first: the driver, where it asks, or else us. It misses no frames beside those.
+    /// once, to whoever asks first: the driver, where it asks (from 25.03 on), or else us. It misses no frames beside those.
     pub(crate) fn part(&self, missed: u64) -> Result<(u64, u64), Error> {
         if self.sockets.is_empty() { Ok((missed, 0)) } else { Ok((0, missed + self.count()?)) }
     }
