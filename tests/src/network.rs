@@ -39,6 +39,11 @@ const HOST_MTU: u16 = 1500;
 /// What the wire carries: full segments with the option in them, too.
 pub const WIRE_MTU: u16 = 1600;
 
+/// After how long without an acknowledgement a host takes a segment for lost, at the least. The kernel's own 200 ms are
+/// less than a busy machine may take a core away for, and what it then sends again was never lost. A loss is told by the
+/// acknowledgements of what came after it, as always.
+const RETRANSMISSION_TIMEOUT: &str = "2s";
+
 /// The two interfaces between which one appliance stands.
 #[derive(Clone, Copy, Debug)]
 pub struct Pair {
@@ -186,7 +191,7 @@ fn host(namespace: Namespace, own: &str, other: &str) -> Result<Host> {
     let address = own.replace("/64", "1");
     namespace.ip(&format!("link set {HOST_INTERFACE} up"))?;
     namespace.ip(&format!("addr add {address}/64 dev {HOST_INTERFACE} nodad"))?;
-    namespace.ip(&format!("route add {other} dev {HOST_INTERFACE}"))?;
+    namespace.ip(&format!("route add {other} dev {HOST_INTERFACE} rto_min {RETRANSMISSION_TIMEOUT}"))?;
     Ok(Host { namespace, address: address.parse()? })
 }
 
