@@ -95,8 +95,10 @@ impl<'a> Receive for Source<'a> {
             self.late -= 1;
             return;
         }
-        self.pool.fill(burst, &self.template).expect("the sinks give every buffer back");
-        burst.iter_mut().for_each(|packet| self.address(packet.bytes_mut()));
+        let mut fresh = Burst::new();
+        self.pool.fill(&mut fresh, &self.template).expect("the sinks give every buffer back");
+        fresh.iter_mut().for_each(|packet| self.address(packet.bytes_mut()));
+        burst.extend(fresh);
     }
 }
 

@@ -148,7 +148,7 @@ impl<'b> Receive for Arrived<'b> {
     type Packet = &'b mut Buffer;
 
     fn receive(&mut self, burst: &mut Burst<Self::Packet>) {
-        burst.extend(self.0.by_ref().take(burst.remaining_capacity()));
+        burst.extend(self.0.by_ref().take(BURST));
     }
 }
 

@@ -5,11 +5,14 @@ use arrayvec::ArrayVec;
 use flow::{Instant, TickRate};
 use pdm::{Look, Skip, ethernet};
 
-/// The most packets that travel through the loop together.
+/// The most packets that are received at a time.
 pub const BURST: usize = 32;
 
+/// The most packets that travel through the loop together: twice what is received at a time, for a table that is far away.
+pub const LONGEST: usize = 2 * BURST;
+
 /// Packets that travel together. The capacity is fixed: nothing is allocated.
-pub type Burst<P> = ArrayVec<P, BURST>;
+pub type Burst<P> = ArrayVec<P, LONGEST>;
 
 /// The buffer has no room to grow at its front.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +62,7 @@ pub trait Receive {
     /// What comes out of it.
     type Packet: Packet;
 
-    /// Appends what is waiting to `burst`, at most until it is full. Never blocks.
+    /// Appends what is waiting to `burst`: at most [`BURST`] packets, and at most until it is full. Never blocks.
     fn receive(&mut self, burst: &mut Burst<Self::Packet>);
 }
 

@@ -14,7 +14,7 @@ use crate::handover::{Finished, Handed, Mailbox, WorkerId};
 use crate::owners::Owners;
 use crate::profile::{Profile, Profiled, Unprofiled};
 use crate::telling::Telling;
-use crate::{BURST, Burst, Clock, Receive, Transmit};
+use crate::{BURST, Burst, Clock, LONGEST, Receive, Transmit};
 
 /// How often a port that takes nothing is asked again before the rest of a burst is dropped.
 const TRANSMIT_RETRIES: usize = 16;
@@ -24,6 +24,10 @@ const SWEEP_BUDGET: usize = 32;
 
 /// Busy rounds after which the worker sees to what is due beside packets. An idle one does so in each.
 const BUSY_ROUNDS: u32 = 16;
+
+/// Flows from which on their table is far away: more than fits beside the packets into the caches that are a core's own. Then
+/// what is asked for comes too late for a burst as it is received, and two are gathered.
+const FAR: u64 = 1 << 15;
 
 /// Rounds without a packet after which an idle worker yields or sleeps.
 const PATIENCE: u32 = 100;
@@ -82,6 +86,8 @@ pub struct Worker<'m, R: Receive, T, C, P = Unprofiled> {
     next_exchange: Instant,
     /// Rounds since it last saw to what is due beside packets.
     busy_rounds: u32,
+    /// Whether the table is far away.
+    is_far: bool,
     profile: P,
 }
 
@@ -97,13 +103,24 @@ impl<'m, R: Receive, T, C: Clock> Worker<'m, R, T, C> {
         telling: Telling,
     ) -> Self {
         let next_exchange = clock.now().saturating_add(telling.interval);
-        Self { engine, ways, mailbox, clock, telling, next_exchange, busy_rounds: 0, profile: Unprofiled }
+        Self {
+            engine,
+            ways,
+            mailbox,
+            clock,
+            telling,
+            next_exchange,
+            busy_rounds: 0,
+            is_far: false,
+            profile: Unprofiled,
+        }
     }
 
     /// The same worker, which also counts in [`stats::Counters::leg_ticks`] how long each leg of a burst's way takes.
     #[must_use]
     pub fn profiled(self) -> Worker<'m, R, T, C, Profiled> {
-        let Self { engine, ways, mailbox, clock, telling, next_exchange, busy_rounds, profile: _ } = self;
+        let Self { engine, ways, mailbox, clock, telling, next_exchange, busy_rounds, is_far, profile: _ } =
+            self;
         Worker {
             engine,
             ways,
@@ -112,6 +129,7 @@ impl<'m, R: Receive, T, C: Clock> Worker<'m, R, T, C> {
             telling,
             next_exchange,
             busy_rounds,
+            is_far,
             profile: Profiled::default(),
         }
     }
@@ -160,7 +178,7 @@ where
         self.keep_house();
     }
 
-    /// One round: a burst from each queue and from each other worker. Returns how many packets there were.
+    /// One round: a burst, or two, from each queue and from each other worker. Returns how many packets there were.
     pub fn step(&mut self) -> usize {
         let mut packets = 0;
         for way in 0..self.ways.len() {
@@ -187,6 +205,7 @@ where
         let now = self.clock.now();
         self.flush();
         self.engine.sweep(now, SWEEP_BUDGET, self.telling.flows.survey());
+        self.is_far = self.engine.counters().flows_live.get() >= FAR;
         self.telling.flows.tell_ended(&mut self.engine);
         self.telling.flows.answer_if_complete();
         if now >= self.next_exchange && self.engine.is_measuring() {
@@ -215,6 +234,9 @@ where
         way.inlets[inlet].receive(&mut burst);
         if burst.is_empty() {
             return 0;
+        }
+        if self.is_far && burst.len() == BURST {
+            way.inlets[inlet].receive(&mut burst);
         }
         let received = self.clock.now();
         let count = burst.len();
@@ -339,7 +361,7 @@ where
     fn send_finished_from(&mut self, ring: usize) -> usize {
         let Some(first) = self.mailbox.finishers.take_if(ring, |_| true) else { return 0 };
         let way = first.way;
-        let (mut burst, mut times) = (Burst::new(), ArrayVec::<_, BURST>::new());
+        let (mut burst, mut times) = (Burst::new(), ArrayVec::<_, LONGEST>::new());
         let mut next = Some(first);
         while let Some(Finished { packet, rule, received, .. }) = next {
             burst.push(packet);

@@ -176,13 +176,13 @@ fn idle_flows(counts: &mut Counts) {
 /// More flows that end at once than are kept for anybody to take.
 fn unreported_flows(counts: &mut Counts) {
     let settings = Settings { keep_ended: true, ..settings() };
-    with_engine_of(settings, 100, vec![rule(Action::MEASURE)], |mut engine, counters, clock| {
-        for port in 0..100 {
+    with_engine_of(settings, 200, vec![rule(Action::MEASURE)], |mut engine, counters, clock| {
+        for port in 0..200 {
             process(&mut engine, Side::Host, clock, &frame(Side::Host, port, None));
         }
         clock.0.set(61_000 * MILLISECOND);
-        engine.sweep(clock.now(), 100, None);
-        assert_eq!(counters.flows_unreported.get(), 100 - 64);
+        engine.sweep(clock.now(), 200, None);
+        assert_eq!(counters.flows_unreported.get(), 200 - 128);
         *counts += counters.now();
     });
 }

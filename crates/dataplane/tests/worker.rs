@@ -10,8 +10,8 @@ use std::sync::atomic::AtomicBool;
 
 use dataplane::memory::{HeapPacket, HeapQueue};
 use dataplane::{
-    Action, Arrival, BURST, Burst, Clock, Idle, Mailbox, Packet, Prefix, Protocol, Receive, Rule, Telling,
-    Transmit, Way, Worker,
+    Action, Arrival, BURST, Burst, Clock, Idle, LONGEST, Mailbox, Packet, Prefix, Protocol, Receive, Rule,
+    Telling, Transmit, Way, Worker,
 };
 use flow::{Instant, Side, Span};
 use ipnet::Ipv6Net;
@@ -185,6 +185,24 @@ fn a_worker_serves_both_ways_and_ends_clean() {
         let mut collector = Collector::new(1);
         core.recorders.collect(|recorders| collector.fold(recorders));
         assert_eq!(collector.summary(Metric::Residence).unwrap().count, 41);
+    });
+}
+
+#[test]
+fn two_bursts_go_together_once_the_table_is_far_away() {
+    const FLOWS: u16 = 1 << 15;
+    with_engine(FLOWS.into(), vec![rule(Action::MEASURE)], |engine, counters, clock| {
+        // Beyond port 4500, which is ESP's.
+        let ports = (0..FLOWS).chain(0..100).map(|flow| 5000 + flow);
+        let outgoing: Vec<_> = ports.map(|port| frame(Side::Host, port, None)).collect();
+        let receive = HeapQueue::of(outgoing.iter().map(Vec::as_slice));
+        let ways = vec![Way::alone(PAIR, Side::Host, receive, HeapQueue::default())];
+        let (telling, _core) = Telling::of(&engine, Span::from_ticks(MILLISECOND));
+        let mut worker = Worker::new(engine, ways, Mailbox::alone(), clock, telling);
+        assert!((0..usize::from(FLOWS) / BURST).all(|_| worker.step() == BURST));
+        assert_eq!([worker.step(), worker.step(), worker.step()], [LONGEST, 100 - LONGEST, 0]);
+        drop(worker);
+        assert_eq!((counters.flows_live.get(), counters.inserted.get()), (1 << 15, (1 << 15) + 100));
     });
 }
 

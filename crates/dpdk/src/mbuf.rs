@@ -150,7 +150,7 @@ impl Drop for Mbuf<'_> {
 /// Gives all packets of `burst` back to their pools, in bulk: cheaper than dropping them one by one.
 pub fn free(burst: &mut Burst<Mbuf<'_>>) {
     let mut burst = ManuallyDrop::new(std::mem::replace(burst, ArrayVec::new()));
-    #[expect(clippy::cast_possible_truncation, reason = "a burst holds 32")]
+    #[expect(clippy::cast_possible_truncation, reason = "a burst holds 64")]
     let count = burst.len() as u32;
     // SAFETY: an Mbuf is laid out as a pointer to its buffer; all are owned here and are not dropped again.
     unsafe { dpdk_sys::rte_pktmbuf_free_bulk(burst.as_mut_ptr().cast(), count) }

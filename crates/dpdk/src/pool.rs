@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-use dataplane::Burst;
+use dataplane::{BURST, Burst};
 use dpdk_sys::rte_mempool;
 
 use crate::eal::c_string;
@@ -90,13 +90,14 @@ impl<'eal> Pool<'eal> {
         Ok(packet)
     }
 
-    /// Fills up `burst` with packets that hold `bytes`: cheaper than making them one by one.
+    /// Fills up `burst` with packets that hold `bytes`, to as many as are received at a time: cheaper than making them one
+    /// by one.
     ///
     /// # Errors
     /// [`Error::PoolEmpty`] when there are not so many buffers; [`Error::PacketTooLong`]. `burst` is then as it was.
     pub fn fill(&self, burst: &mut Burst<Mbuf<'eal>>, bytes: &[u8]) -> Result<(), Error> {
-        let (held, missing) = (burst.len(), burst.remaining_capacity());
-        #[expect(clippy::cast_possible_truncation, reason = "a burst holds 32")]
+        let (held, missing) = (burst.len(), BURST.saturating_sub(burst.len()));
+        #[expect(clippy::cast_possible_truncation, reason = "a burst holds 64")]
         let count = missing as u32;
         // SAFETY: pools live as long as EAL. The call writes `count` pointers or none, each to a buffer that is ours from
         // then on, where an Mbuf, laid out as one, is expected.

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
 
-use dataplane::{Burst, Receive, Transmit};
+use dataplane::{BURST, Burst, Receive, Transmit};
 
 use crate::Mbuf;
 use crate::device::Device;
@@ -78,7 +78,7 @@ const _: () = {
 };
 
 /// A burst's capacity and DPDK's counts are both small.
-#[expect(clippy::cast_possible_truncation, reason = "a burst holds 32")]
+#[expect(clippy::cast_possible_truncation, reason = "a burst holds 64")]
 const fn count(packets: usize) -> u16 {
     packets as u16
 }
@@ -89,7 +89,7 @@ impl<'eal> Receive for RxQueue<'eal> {
     #[inline]
     fn receive(&mut self, burst: &mut Burst<Mbuf<'eal>>) {
         let held = burst.len();
-        let room = count(burst.capacity() - held);
+        let room = count(burst.remaining_capacity().min(BURST));
         // SAFETY: the port runs as long as this queue, which one thread has at a time. The driver writes at most
         // `room` pointers, each to a packet that is ours from then on, where an Mbuf, laid out as one, is expected.
         unsafe {

@@ -129,8 +129,8 @@ pub struct Shard<'m> {
     measuring: bool,
 }
 
-/// How many flows that ended are kept: those of a burst and of a look at a few entries.
-const KEPT_ENDED: usize = 64;
+/// How many flows that ended are kept: those of a long burst and of a look at a few entries.
+const KEPT_ENDED: usize = 128;
 
 /// Octets that the parts of a shard's memory are aligned to.
 const ALIGN: usize = 64;
@@ -273,7 +273,7 @@ impl<'m> Shard<'m> {
     }
 
     /// Takes at most `most` of the flows that have ended, the first ones first, if [`Settings::keep_ended`] says so. No
-    /// more than 64 are kept.
+    /// more than 128 are kept.
     #[inline]
     pub fn ended(&mut self, most: usize) -> impl Iterator<Item = Ended> {
         self.ended.drain(..most.min(self.ended.len()))

@@ -130,7 +130,7 @@ impl<'m> Engine<'m> {
         &mut self.notes.recorders
     }
 
-    /// Does to `burst`, at most [`crate::BURST`] packets that arrived together at `received`, what the rules ask for.
+    /// Does to `burst`, at most [`crate::LONGEST`] packets that arrived together at `received`, what the rules ask for.
     ///
     /// # Panics
     /// If there are more packets than that.

@@ -6,7 +6,7 @@ use pdm::Layout;
 use stats::RuleId;
 
 use crate::rules::{Choice, Task};
-use crate::{BURST, Owners, WorkerId};
+use crate::{LONGEST, Owners, WorkerId};
 
 /// A packet that the rules select.
 pub(crate) struct Selected {
@@ -57,11 +57,11 @@ impl Selected {
 }
 
 /// The packets of a burst that the rules select, in their order; the others are done with.
-pub(crate) type Stage = ArrayVec<Selected, BURST>;
+pub(crate) type Stage = ArrayVec<Selected, LONGEST>;
 
 /// A place in a burst as it is kept.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "a burst holds 32")]
+#[expect(clippy::cast_possible_truncation, reason = "a burst holds 64")]
 const fn place_of(place: usize) -> u8 {
     place as u8
 }
