@@ -9,7 +9,7 @@ use std::ops::DerefMut;
 use std::slice::IterMut;
 use std::sync::Arc;
 
-use dataplane::{BURST, Burst, Engine, Mailbox, Receive, Rules, Telling, Transmit, Worker};
+use dataplane::{BURST, Burst, Engine, Mailbox, Receive, Rules, Telling, Transmit, Worker, room};
 use flow::{Key, Side, Span};
 use pdmline_benches::bump::{Ticking, engine, process};
 use pdmline_benches::ring::{Buffer, ring};
@@ -148,7 +148,7 @@ impl<'b> Receive for Arrived<'b> {
     type Packet = &'b mut Buffer;
 
     fn receive(&mut self, burst: &mut Burst<Self::Packet>) {
-        burst.extend(self.0.by_ref().take(BURST));
+        burst.extend(self.0.by_ref().take(room(burst)));
     }
 }
 

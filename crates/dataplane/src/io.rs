@@ -14,6 +14,13 @@ pub const LONGEST: usize = 2 * BURST;
 /// Packets that travel together. The capacity is fixed: nothing is allocated.
 pub type Burst<P> = ArrayVec<P, LONGEST>;
 
+/// How many packets may be received into `burst` now.
+#[inline]
+#[must_use]
+pub fn room<P>(burst: &Burst<P>) -> usize {
+    burst.remaining_capacity().min(BURST)
+}
+
 /// The buffer has no room to grow at its front.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoHeadroom;
@@ -62,7 +69,7 @@ pub trait Receive {
     /// What comes out of it.
     type Packet: Packet;
 
-    /// Appends what is waiting to `burst`: at most [`BURST`] packets, and at most until it is full. Never blocks.
+    /// Appends what is waiting to `burst`: as many packets as [`room`] allows at the most. Never blocks.
     fn receive(&mut self, burst: &mut Burst<Self::Packet>);
 }
 

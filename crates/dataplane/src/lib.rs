@@ -19,7 +19,7 @@ mod worker;
 
 pub use engine::{Arrival, Engine, Pair};
 pub use handover::{Mailbox, WorkerId, mailboxes};
-pub use io::{BURST, Burst, Clock, LONGEST, NoHeadroom, Packet, Receive, Transmit};
+pub use io::{BURST, Burst, Clock, LONGEST, NoHeadroom, Packet, Receive, Transmit, room};
 pub use owners::Owners;
 pub use profile::{Profile, Profiled, Unprofiled};
 pub use rules::{Action, Prefix, Protocol, Rule, Rules};

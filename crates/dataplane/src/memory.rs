@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{BURST, Burst, NoHeadroom, Packet, Receive, Transmit};
+use crate::{Burst, NoHeadroom, Packet, Receive, Transmit, room};
 
 /// Octets before a frame that it can grow into.
 pub const HEADROOM: usize = 128;
@@ -78,7 +78,7 @@ impl Receive for HeapQueue {
     type Packet = HeapPacket;
 
     fn receive(&mut self, burst: &mut Burst<HeapPacket>) {
-        let count = burst.remaining_capacity().min(BURST).min(self.packets.len());
+        let count = room(burst).min(self.packets.len());
         burst.extend(self.packets.drain(..count));
     }
 }

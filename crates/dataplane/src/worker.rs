@@ -86,8 +86,6 @@ pub struct Worker<'m, R: Receive, T, C, P = Unprofiled> {
     next_exchange: Instant,
     /// Rounds since it last saw to what is due beside packets.
     busy_rounds: u32,
-    /// Whether the table is far away.
-    is_far: bool,
     profile: P,
 }
 
@@ -103,24 +101,13 @@ impl<'m, R: Receive, T, C: Clock> Worker<'m, R, T, C> {
         telling: Telling,
     ) -> Self {
         let next_exchange = clock.now().saturating_add(telling.interval);
-        Self {
-            engine,
-            ways,
-            mailbox,
-            clock,
-            telling,
-            next_exchange,
-            busy_rounds: 0,
-            is_far: false,
-            profile: Unprofiled,
-        }
+        Self { engine, ways, mailbox, clock, telling, next_exchange, busy_rounds: 0, profile: Unprofiled }
     }
 
     /// The same worker, which also counts in [`stats::Counters::leg_ticks`] how long each leg of a burst's way takes.
     #[must_use]
     pub fn profiled(self) -> Worker<'m, R, T, C, Profiled> {
-        let Self { engine, ways, mailbox, clock, telling, next_exchange, busy_rounds, is_far, profile: _ } =
-            self;
+        let Self { engine, ways, mailbox, clock, telling, next_exchange, busy_rounds, profile: _ } = self;
         Worker {
             engine,
             ways,
@@ -129,7 +116,6 @@ impl<'m, R: Receive, T, C: Clock> Worker<'m, R, T, C> {
             telling,
             next_exchange,
             busy_rounds,
-            is_far,
             profile: Profiled::default(),
         }
     }
@@ -205,7 +191,6 @@ where
         let now = self.clock.now();
         self.flush();
         self.engine.sweep(now, SWEEP_BUDGET, self.telling.flows.survey());
-        self.is_far = self.engine.counters().flows_live.get() >= FAR;
         self.telling.flows.tell_ended(&mut self.engine);
         self.telling.flows.answer_if_complete();
         if now >= self.next_exchange && self.engine.is_measuring() {
@@ -235,7 +220,7 @@ where
         if burst.is_empty() {
             return 0;
         }
-        if self.is_far && burst.len() == BURST {
+        if burst.len() == BURST && self.engine.counters().flows_live.get() >= FAR {
             way.inlets[inlet].receive(&mut burst);
         }
         let received = self.clock.now();

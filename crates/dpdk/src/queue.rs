@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
 
-use dataplane::{BURST, Burst, Receive, Transmit};
+use dataplane::{Burst, Receive, Transmit, room};
 
 use crate::Mbuf;
 use crate::device::Device;
@@ -89,7 +89,7 @@ impl<'eal> Receive for RxQueue<'eal> {
     #[inline]
     fn receive(&mut self, burst: &mut Burst<Mbuf<'eal>>) {
         let held = burst.len();
-        let room = count(burst.remaining_capacity().min(BURST));
+        let room = count(room(burst));
         // SAFETY: the port runs as long as this queue, which one thread has at a time. The driver writes at most
         // `room` pointers, each to a packet that is ours from then on, where an Mbuf, laid out as one, is expected.
         unsafe {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use dataplane::memory::HeapPacket;
 use dataplane::{
-    BURST, Burst, Clock, Engine, Outlet, Owners, Packet, Pair, Receive, Rule, Rules, Telling, Transmit, Way,
-    Worker, WorkerId, mailboxes,
+    Burst, Clock, Engine, Outlet, Owners, Packet, Pair, Receive, Rule, Rules, Telling, Transmit, Way, Worker,
+    WorkerId, mailboxes, room,
 };
 use flow::{FlowRecord, Instant, Key, KeyHasher, Settings, Shard, Side, Span};
 use rand::RngExt;
@@ -34,7 +34,7 @@ impl Receive for SharedQueue {
 
     fn receive(&mut self, burst: &mut Burst<HeapPacket>) {
         let mut packets = self.0.lock().unwrap();
-        let count = burst.remaining_capacity().min(BURST).min(packets.len());
+        let count = room(burst).min(packets.len());
         burst.extend(packets.drain(..count));
     }
 }
