@@ -228,7 +228,7 @@ fn insert_by(
     for ((packet, known), likely) in burst.iter_mut().zip(&known).zip(likely) {
         if let Some(likely) = likely
             && alone::suits(&known.layout, &PAIR.limits)
-            && let Some(mut flow) = shard.confirm(likely, &known.key, horizon)
+            && let Some(mut flow) = shard.confirm(likely, &known.key, Side::Host, horizon)
             && let Ok(bytes) = packet.grow_front(alone::LEN)
         {
             alone::insert(bytes, &known.layout, &option(&mut flow));

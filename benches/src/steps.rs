@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use dataplane::{BURST, Packet};
-use flow::{Instant, Key, Shard};
+use flow::{Instant, Key, Shard, Side};
 use pdm::{Limits, PdmOption, alone};
 
 /// Looks at `packet` and puts an option in.
@@ -36,7 +36,7 @@ pub fn look_up(shard: &mut Shard<'_>, keys: &[Key; BURST]) -> usize {
     let now = Instant::default();
     let horizon = shard.horizon(now);
     let found = likely.into_iter().zip(hashes).zip(keys).map(|((likely, hash), key)| {
-        let confirmed = likely.is_some_and(|flow| shard.confirm(flow, key, horizon).is_some());
+        let confirmed = likely.is_some_and(|flow| shard.confirm(flow, key, Side::Host, horizon).is_some());
         black_box(confirmed || shard.find(hash, key, now).is_some())
     });
     found.filter(|&is_there| is_there).count()

@@ -305,7 +305,7 @@ where
         // Where no rule selects anything nothing has to be called.
         let is_selected = !stage.is_empty();
         if is_selected {
-            self.engine.find(stage);
+            self.engine.find(Arrival::Port(self.ways[index].from), stage);
         }
         self.end(Leg::Find);
         if is_selected {

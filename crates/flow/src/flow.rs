@@ -7,11 +7,13 @@ use pdm::{PdmOption, Psn, ScaledTime};
 use crate::entry::{Entry, Scale};
 use crate::log::SendLog;
 use crate::measure::{Answer, ClockTolerance};
+use crate::past::Past;
 use crate::{Instant, Progress, Span, TickRate};
 
 /// A flow in its shard.
 pub struct Flow<'s, 'm> {
     pub(crate) entry: &'s mut Entry,
+    pub(crate) past: &'s mut Past,
     /// Where send times are remembered; none, when options are not read either.
     pub(crate) log: Option<&'s mut SendLog<'m>>,
     pub(crate) tolerance: ClockTolerance,
@@ -39,19 +41,19 @@ impl Flow<'_, '_> {
     #[inline(always)]
     pub fn depart(&mut self, now: Instant, rate: TickRate) -> PdmOption {
         let mut scale = Scale { rate, backwards: self.backwards };
-        self.entry.depart(now, &mut scale, self.log.as_deref_mut())
+        self.entry.depart(self.past, now, &mut scale, self.log.as_deref_mut())
     }
 
     /// A packet leaves at `now` with an option of the host's own, which makes the flow a native host's.
     #[inline]
     pub fn depart_native(&mut self, option: &PdmOption, now: Instant) {
-        self.entry.depart_native(option.psntp, now, self.log.as_deref_mut());
+        self.entry.depart_native(self.past, option.psntp, now, self.log.as_deref_mut());
     }
 
     /// A packet arrives at `at` without an option.
     #[inline]
     pub fn arrive_plain(&mut self, at: Instant) {
-        self.entry.arrive_plain(at);
+        self.entry.arrive_plain(self.past, at);
     }
 
     /// What the option of a packet that arrives at `at` says of the packet that it answers. Only the first answer tells: server
@@ -65,7 +67,7 @@ impl Flow<'_, '_> {
             // The peer has received nothing.
             return Answer::None;
         }
-        let sent = match self.entry.sending_of(option.psnlr, log) {
+        let sent = match self.entry.sending_of(self.past, option.psnlr, log) {
             Ok(sent) => sent,
             Err(untold) => return untold.into(),
         };
@@ -74,7 +76,7 @@ impl Flow<'_, '_> {
             return Answer::Nonsense;
         };
         let answer = Answer::after(rate.nanos(total), option.delta_tlr, self.tolerance);
-        self.entry.took(&answer);
+        self.past.account.took(&answer);
         answer
     }
 
@@ -82,7 +84,7 @@ impl Flow<'_, '_> {
     /// before it.
     #[inline(always)]
     pub fn arrive(&mut self, psn: Psn, at: Instant) -> Progress {
-        let progress = if self.log.is_some() { self.entry.progress(psn) } else { Progress::IN_ORDER };
+        let progress = if self.log.is_some() { self.past.progress(psn) } else { Progress::IN_ORDER };
         self.entry.arrive(psn, at);
         progress
     }

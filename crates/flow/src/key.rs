@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-use pdm::{Look, Ports};
+use pdm::{Look, Ports, Psn};
 use wide::u64x4;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
@@ -19,12 +19,12 @@ pub enum Side {
 /// A port pair of the appliance: the same addresses on two of them are two flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
-pub struct PairId(u16);
+pub struct PairId(u8);
 
 impl PairId {
     /// The pair at `index` of the configuration.
     #[must_use]
-    pub const fn new(index: u16) -> Self {
+    pub const fn new(index: u8) -> Self {
         Self(index)
     }
 
@@ -39,18 +39,19 @@ impl PairId {
 /// the two directions carry unrelated ones) they are 0.
 ///
 /// Five numbers of 64 bits, so that a key is put together, hashed and compared without touching memory.
-#[derive(Clone, Copy, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Key {
     /// In the order of the packet's octets.
     local: [u64; 2],
     remote: [u64; 2],
-    /// From the lowest bit on: both ports (32 bits), the pair (16 bits), protocol.
+    /// From the lowest bit on: both ports (32 bits), the pair (8 bits), protocol (8 bits). The other 16 are 0.
     ends: u64,
 }
 
 const PAIR: u32 = 32;
-const PROTOCOL: u32 = 48;
+const PROTOCOL: u32 = 40;
+const FREE: u32 = 48;
 
 /// What a packet says of the two ends of its flow.
 #[derive(Debug, Clone, Copy)]
@@ -126,14 +127,14 @@ impl Key {
 
     /// The port pair.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "these 16 bits are what is wanted")]
+    #[expect(clippy::cast_possible_truncation, reason = "these 8 bits are what is wanted")]
     pub const fn pair(&self) -> PairId {
-        PairId((self.ends >> PAIR) as u16)
+        PairId((self.ends >> PAIR) as u8)
     }
 
     /// Upper-layer protocol.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "there are eight bits left")]
+    #[expect(clippy::cast_possible_truncation, reason = "these 8 bits are what is wanted")]
     pub const fn protocol(&self) -> u8 {
         (self.ends >> PROTOCOL) as u8
     }
@@ -154,16 +155,39 @@ impl Key {
     }
 }
 
-impl PartialEq for Key {
-    /// Without a branch for each part, as nearly all keys that are compared are the same.
+/// A key as it lies in the table. The bits that are free in it hold the number that was last received on its flow (PSNLR).
+#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
+pub(crate) struct KeptKey(Key);
+
+impl KeptKey {
+    pub(crate) const fn new(key: Key) -> Self {
+        Self(key)
+    }
+
+    pub(crate) const fn key(&self) -> Key {
+        Key { ends: self.0.ends & ((1 << FREE) - 1), ..self.0 }
+    }
+
+    /// Whether it is `key`. Without a branch for each address, as nearly all keys that are compared are the same.
+    #[inline(always)]
+    pub(crate) const fn is(&self, key: &Key) -> bool {
+        let differences = (self.0.local[0] ^ key.local[0])
+            | (self.0.local[1] ^ key.local[1])
+            | (self.0.remote[0] ^ key.remote[0])
+            | (self.0.remote[1] ^ key.remote[1]);
+        differences == 0 && (self.0.ends ^ key.ends) << (u64::BITS - FREE) == 0
+    }
+
     #[inline]
-    fn eq(&self, other: &Self) -> bool {
-        let differences = (self.local[0] ^ other.local[0])
-            | (self.local[1] ^ other.local[1])
-            | (self.remote[0] ^ other.remote[0])
-            | (self.remote[1] ^ other.remote[1])
-            | (self.ends ^ other.ends);
-        differences == 0
+    pub(crate) const fn psnlr(&self) -> Psn {
+        Psn::new((self.0.ends >> FREE) as u16)
+    }
+
+    /// Written as one number, as it is read.
+    #[inline]
+    pub(crate) fn set_psnlr(&mut self, psn: Psn) {
+        self.0.ends = self.key().ends | u64::from(psn.get()) << FREE;
     }
 }
 

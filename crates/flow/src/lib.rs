@@ -8,6 +8,7 @@
 
 mod entry;
 mod error;
+mod facts;
 mod flow;
 mod hash;
 mod index;
@@ -15,6 +16,7 @@ mod key;
 mod log;
 mod loss;
 mod measure;
+mod past;
 mod prefetch;
 mod record;
 mod shard;

@@ -12,16 +12,19 @@ use pdm::Psn;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::Instant;
+use crate::facts::Facts;
 use crate::prefetch::prefetch_at;
 
-/// Packets that left at the same time, with numbers one after the other. There are none in it if the last one comes before the
-/// first.
+/// Packets that left at the same time, with numbers one after the other.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub(crate) struct Run {
     pub(crate) at: Instant,
-    pub(crate) first: Psn,
     pub(crate) last: Psn,
+    /// How many of them, up to the last one, may still be answered.
+    pub(crate) open: u8,
+    /// Those of the flow, while the run lies in its entry, and without a meaning in the log.
+    pub(crate) facts: Facts,
     /// The flow's next run in its chain.
     pub(crate) next: Place,
 }
@@ -57,14 +60,9 @@ pub(crate) const fn runs_for(packets: usize) -> usize {
 }
 
 impl Run {
-    /// A run that is in no chain.
-    pub(crate) fn of(at: Instant, first: Psn, last: Psn) -> Self {
-        Self { at, first, last, next: Place::NOWHERE }
-    }
-
-    /// None, of which `psn` would be the first: nothing was ever sent.
-    pub(crate) fn before(psn: Psn) -> Self {
-        Self::of(Instant::default(), psn, psn.previous())
+    /// A run that is in no chain, of `open` packets up to number `last`.
+    pub(crate) fn of(at: Instant, last: Psn, open: u8) -> Self {
+        Self { at, last, open, facts: Facts::default(), next: Place::NOWHERE }
     }
 
     /// The number after the last one.
@@ -73,16 +71,25 @@ impl Run {
         self.last.next()
     }
 
-    /// Whether there are none.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.first == self.next_psn()
-    }
-
     /// Whether packet `psn` is one of these.
     #[inline]
     pub(crate) fn holds(&self, psn: Psn) -> bool {
-        psn.ahead_of(self.first) < self.next_psn().ahead_of(self.first)
+        self.last.ahead_of(psn) < self.open.into()
+    }
+
+    /// One more packet, with the next number. So many of one flow never leave at one time that `open` does not hold them; if they did, the
+    /// first ones would be forgotten.
+    #[inline(always)]
+    pub(crate) fn extend(&mut self) {
+        self.open = self.open.saturating_add(1);
+        self.last = self.next_psn();
+    }
+
+    /// Packet `psn`, one of these, is answered: nobody asks for those before it any more.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "less than there are open")]
+    pub(crate) fn answered(&mut self, psn: Psn) {
+        self.open = self.last.ahead_of(psn) as u8;
     }
 
     /// Whether all of these were sent before packet `psn`.
@@ -204,14 +211,14 @@ mod tests {
     const ALWAYS: Instant = Instant::from_ticks(u64::MAX);
 
     fn with_log(packets: usize, test: impl FnOnce(SendLog<'_>)) {
-        let nothing = Run::of(Instant::default(), Psn::default(), Psn::default());
+        let nothing = Run::of(Instant::default(), Psn::default(), 0);
         let mut runs = vec![nothing; runs_for(packets)];
         test(SendLog::new(&mut runs));
     }
 
     fn run(number: u64) -> Run {
         let psn = Psn::new(u16::try_from(number % 65_536).unwrap());
-        Run::of(Instant::from_ticks(number), psn, psn)
+        Run::of(Instant::from_ticks(number), psn, 1)
     }
 
     /// What an entry keeps of a flow whose newest run is later than all in the log.
@@ -223,7 +230,7 @@ mod tests {
 
     impl Trail {
         fn new() -> Self {
-            Self { newest: Run::of(ALWAYS, Psn::default(), Psn::default()), oldest: Place::NOWHERE }
+            Self { newest: Run::of(ALWAYS, Psn::default(), 0), oldest: Place::NOWHERE }
         }
 
         fn put(&mut self, log: &mut SendLog<'_>, run: Run) {
@@ -240,7 +247,7 @@ mod tests {
         with_log(64, |mut log| {
             let mut trail = Trail::new();
             assert_eq!(trail.take(&mut log, 1), None);
-            let long = Run::of(Instant::from_ticks(1), Psn::new(65_534), Psn::new(1));
+            let long = Run::of(Instant::from_ticks(1), Psn::new(1), 4);
             trail.put(&mut log, long);
             (2..5).for_each(|number| trail.put(&mut log, run(number)));
             assert_eq!(trail.take(&mut log, 65_534), Some(1));
@@ -291,7 +298,7 @@ mod tests {
                 let sent = Run { at: Instant::from_ticks(n as u64), ..run((n / flows) as u64) };
                 trails[n % flows].put(&mut log, sent);
                 if let Some(asked) = n.checked_sub(in_flight - 1) {
-                    let psn = run((asked / flows) as u64).first;
+                    let psn = run((asked / flows) as u64).last;
                     let at = trails[asked % flows].take(&mut log, psn.get());
                     found += usize::from(at == Some(asked as u64));
                 }

@@ -10,8 +10,9 @@ use crate::entry::Entry;
 use crate::index::{Bucket, EntryIndex, buckets_for};
 use crate::log::{Run, SendLog, runs_for};
 use crate::measure::ClockTolerance;
+use crate::past::Past;
 use crate::table::Table;
-use crate::{Ended, Ending, Error, Flow, FlowRecord, Hash, Instant, Key, KeyHasher, Span, Survey};
+use crate::{Ended, Ending, Error, Flow, FlowRecord, Hash, Instant, Key, KeyHasher, Side, Span, Survey};
 
 /// Where the numbers of a new flow start.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Settings {
     pub const LOG_PACKETS: usize = 1 << 18;
 }
 
-/// A flow in its shard. Good until the shard ends flows, in [`Shard::find`] or [`Shard::expire`].
+/// A flow in its shard. Good until the shard ends flows, in [`Shard::find`] or [`Shard::sweep`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlowId(EntryIndex);
 
@@ -121,7 +122,7 @@ pub struct Shard<'m> {
     table: Table<'m>,
     log: SendLog<'m>,
     settings: Settings,
-    /// Where [`Shard::expire`] goes on.
+    /// Where [`Shard::sweep`] goes on.
     hand: u32,
     census: Census,
     ended: ArrayVec<Ended, KEPT_ENDED>,
@@ -174,17 +175,19 @@ impl<'m> Shard<'m> {
         self.measuring
     }
 
-    /// Cuts `memory` into the send log, the buckets and the entries.
+    /// Cuts `memory` into the send log, the buckets, the entries and their pasts.
     fn divide(memory: &'m mut [u8], log_packets: usize) -> Option<(Table<'m>, SendLog<'m>)> {
         let skew = memory.as_ptr().align_offset(ALIGN);
         let memory = memory.get_mut(skew..)?;
         let (log, rest) = memory.split_at_mut_checked(log_octets(log_packets))?;
         let flows = flows_in(rest.len());
         let (buckets, rest) = rest.split_at_mut_checked(buckets_for(flows) * size_of::<Bucket>())?;
-        let (entries, _) = rest.split_at_mut(flows * size_of::<Entry>());
+        let (entries, rest) = rest.split_at_mut(flows * size_of::<Entry>());
+        let (pasts, _) = rest.split_at_mut(flows * size_of::<Past>());
         let table = Table::new(
             <[Bucket]>::mut_from_bytes(buckets).ok()?,
             <[Entry]>::mut_from_bytes(entries).ok().filter(|entries| !entries.is_empty())?,
+            <[Past]>::mut_from_bytes(pasts).ok()?,
         );
         Some((table, SendLog::new(<[Run]>::mut_from_bytes(log).ok()?)))
     }
@@ -215,6 +218,12 @@ impl<'m> Shard<'m> {
         self.table.prefetch_entry_elsewhere(hash).map(FlowId)
     }
 
+    /// Asks for what the options of packets that arrive on `flow` change beside that.
+    #[inline]
+    pub fn prefetch_past(&self, flow: FlowId) {
+        self.table.prefetch_past(flow.0);
+    }
+
     /// Asks for what remembering that `packets` packets have left will write to.
     #[inline]
     pub fn prefetch_log(&self, packets: usize) {
@@ -225,7 +234,7 @@ impl<'m> Shard<'m> {
     #[inline]
     pub fn find(&mut self, hash: Hash, key: &Key, now: Instant) -> Option<FlowId> {
         let index = self.table.find(hash, key)?;
-        if self.table.entry(index).is_over(self.horizon(now)) {
+        if self.table.is_over(index, self.horizon(now)) {
             self.end(hash, index, Ending::Idle, now);
             return None;
         }
@@ -239,16 +248,22 @@ impl<'m> Shard<'m> {
         Horizon(self.settings.lifetime.map_or(Instant::default(), |lifetime| now.saturating_sub(lifetime)))
     }
 
-    /// The flow of `key` for a packet of its own, if it is `likely`, of which [`Shard::prefetch_flow`] said that it most likely
-    /// is. `None` says nothing: then [`Shard::find`] knows.
+    /// The flow of `key` for a packet of its own that came from `side`, if it is `likely`, of which [`Shard::prefetch_flow`] said that
+    /// it most likely is. `None` says nothing: then [`Shard::find`] knows.
     ///
     /// # Panics
     /// If `likely` is another shard's.
     #[inline(always)]
     #[must_use]
-    pub fn confirm(&mut self, likely: FlowId, key: &Key, horizon: Horizon) -> Option<Flow<'_, 'm>> {
+    pub fn confirm(
+        &mut self,
+        likely: FlowId,
+        key: &Key,
+        side: Side,
+        horizon: Horizon,
+    ) -> Option<Flow<'_, 'm>> {
         let entry = self.table.entry(likely.0);
-        let is_it = entry.is_of(key) && !entry.is_over(horizon);
+        let is_it = entry.is_of(key) && !entry.may_be_over(side, horizon);
         is_it.then(|| self.flow(likely))
     }
 
@@ -259,10 +274,14 @@ impl<'m> Shard<'m> {
             Ending::Evicted => self.census.evicted += 1,
         }
         if self.settings.keep_ended {
-            let flow = self.table.entry(index).record(now);
+            let flow = self.record(index, now);
             self.census.unreported += u64::from(self.ended.try_push(Ended { flow, ending }).is_err());
         }
         self.table.remove(hash, index);
+    }
+
+    fn record(&self, index: EntryIndex, now: Instant) -> FlowRecord {
+        self.table.entry(index).record(self.table.past(index), now)
     }
 
     /// Whether [`Shard::ended`] has any.
@@ -299,8 +318,8 @@ impl<'m> Shard<'m> {
             self.make_room(hash, now)?;
         }
         let index = self.table.insert(hash).ok_or(Full)?;
-        let first = self.settings.psn_start.draw();
-        self.table.entry_mut(index).occupy(*key, first, now);
+        let (entry, past) = self.table.flow_mut(index);
+        (*entry, *past) = Entry::beginning(key, self.settings.psn_start.draw(), now);
         self.census.created += 1;
         Ok(FlowId(index))
     }
@@ -311,7 +330,7 @@ impl<'m> Shard<'m> {
             self.refuse();
             return Err(Full);
         };
-        let evicted = self.settings.hasher.hash(&self.table.entry(idlest).key);
+        let evicted = self.settings.hasher.hash(&self.table.entry(idlest).key());
         self.end(evicted, idlest, Ending::Evicted, now);
         Ok(())
     }
@@ -328,8 +347,9 @@ impl<'m> Shard<'m> {
     #[inline(always)]
     pub fn flow(&mut self, flow: FlowId) -> Flow<'_, 'm> {
         let log = self.measuring.then_some(&mut self.log);
-        let (entry, tolerance) = (self.table.entry_mut(flow.0), self.settings.tolerance);
-        Flow { entry, log, tolerance, backwards: &mut self.census.clock_backwards }
+        let (entry, past) = self.table.flow_mut(flow.0);
+        let tolerance = self.settings.tolerance;
+        Flow { entry, past, log, tolerance, backwards: &mut self.census.clock_backwards }
     }
 
     /// Moves the clock hand on by at most `budget` entries: flows that were idle for too long end, and `survey` sees the
@@ -344,19 +364,20 @@ impl<'m> Shard<'m> {
                 return;
             }
             let hand = self.hand;
-            let Some((index, entry)) = self.table.at(hand) else {
+            let Some(index) = self.table.at(hand) else {
                 return survey.into_iter().for_each(Survey::complete);
             };
             self.hand = self.table.after(index);
-            let (live, over) = (entry.is_live(), entry.is_over(horizon));
+            let is_live = self.table.entry(index).is_live();
+            let is_over = is_live && self.table.is_over(index, horizon);
             if let Some(survey) = survey.as_mut() {
-                if live && !over {
-                    survey.see(&entry.record(now));
+                if is_live && !is_over {
+                    survey.see(&self.record(index, now));
                 }
                 survey.advance(hand, self.hand);
             }
-            if live && over {
-                let hash = self.settings.hasher.hash(&entry.key);
+            if is_over {
+                let hash = self.settings.hasher.hash(&self.table.entry(index).key());
                 self.end(hash, index, Ending::Idle, now);
             }
         }
@@ -364,7 +385,7 @@ impl<'m> Shard<'m> {
 
     /// What is known of all flows in the table at `now`.
     pub fn flows(&self, now: Instant) -> impl Iterator<Item = FlowRecord> {
-        self.table.iter().map(move |entry| entry.record(now))
+        self.table.iter().map(move |index| self.record(index, now))
     }
 
     /// How many flows there are and were.
@@ -376,7 +397,7 @@ impl<'m> Shard<'m> {
 
 /// Octets of a table of `flows` flows.
 const fn table_octets(flows: usize) -> usize {
-    flows * size_of::<Entry>() + buckets_for(flows) * size_of::<Bucket>()
+    flows * (size_of::<Entry>() + size_of::<Past>()) + buckets_for(flows) * size_of::<Bucket>()
 }
 
 /// The most flows whose table fits into `octets`, as far as 32 bits find their entries.

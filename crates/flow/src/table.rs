@@ -3,13 +3,16 @@
 
 use crate::entry::Entry;
 use crate::index::{Bucket, EntryIndex, Index};
+use crate::past::Past;
 use crate::prefetch::{prefetch, prefetch_at};
-use crate::{Hash, Key};
+use crate::{Hash, Horizon, Instant, Key, Side};
 
 /// The index and entries of one shard.
 pub(crate) struct Table<'m> {
     index: Index<'m>,
     entries: &'m mut [Entry],
+    /// One for each entry.
+    pasts: &'m mut [Past],
     /// The first of the entries that were given back, as a slot holds it.
     free: u32,
     /// Entries from here on were never used.
@@ -18,9 +21,9 @@ pub(crate) struct Table<'m> {
 }
 
 impl<'m> Table<'m> {
-    /// An empty table on zeroed memory, with a power of two of buckets.
-    pub(crate) fn new(buckets: &'m mut [Bucket], entries: &'m mut [Entry]) -> Self {
-        Self { index: Index::new(buckets), entries, free: 0, untouched: 0, live: 0 }
+    /// An empty table on zeroed memory, with a power of two of buckets, and as many pasts as entries.
+    pub(crate) fn new(buckets: &'m mut [Bucket], entries: &'m mut [Entry], pasts: &'m mut [Past]) -> Self {
+        Self { index: Index::new(buckets), entries, pasts, free: 0, untouched: 0, live: 0 }
     }
 
     pub(crate) fn live(&self) -> u32 {
@@ -57,8 +60,34 @@ impl<'m> Table<'m> {
     }
 
     #[inline]
-    pub(crate) fn entry_mut(&mut self, index: EntryIndex) -> &mut Entry {
-        &mut self.entries[index.get()]
+    pub(crate) fn past(&self, index: EntryIndex) -> &Past {
+        &self.pasts[index.get()]
+    }
+
+    /// Asks for the past of the flow at `index`.
+    #[inline]
+    pub(crate) fn prefetch_past(&self, index: EntryIndex) {
+        prefetch_at(self.pasts, index.get());
+    }
+
+    /// All that there is of the flow at `index`.
+    #[inline(always)]
+    pub(crate) fn flow_mut(&mut self, index: EntryIndex) -> (&mut Entry, &mut Past) {
+        (&mut self.entries[index.get()], &mut self.pasts[index.get()])
+    }
+
+    /// When the flow at `index` was last seen.
+    fn last_seen(&self, index: EntryIndex) -> Instant {
+        self.entry(index).last_seen(self.past(index))
+    }
+
+    /// Whether the flow at `index` was idle for too long.
+    #[inline]
+    pub(crate) fn is_over(&self, index: EntryIndex, horizon: Horizon) -> bool {
+        let entry = self.entry(index);
+        entry.may_be_over(Side::Host, horizon)
+            && entry.may_be_over(Side::Wire, horizon)
+            && self.last_seen(index) < horizon.0
     }
 
     /// Whether [`Table::insert`] would find room for a key of this hash.
@@ -83,7 +112,7 @@ impl<'m> Table<'m> {
 
     /// Of the entries in a key's two buckets the one that was idle for longest; `None` when both are empty.
     pub(crate) fn idlest_near(&self, hash: Hash) -> Option<EntryIndex> {
-        self.index.near(hash.tag()).min_by_key(|&entry| self.entry(entry).last_seen)
+        self.index.near(hash.tag()).min_by_key(|&entry| self.last_seen(entry))
     }
 
     fn free_entry(&self) -> Option<EntryIndex> {
@@ -100,20 +129,20 @@ impl<'m> Table<'m> {
         self.live -= 1;
     }
 
-    /// All entries that hold a flow.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries[..self.untouched as usize].iter().filter(|entry| entry.is_live())
+    /// Where all flows are.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = EntryIndex> {
+        (0..self.untouched).map(EntryIndex::after).filter(|&index| self.entry(index).is_live())
     }
 
-    /// The entry at `hand`, with its index, in a round through all that were ever used; `None` when there is none.
-    pub(crate) fn at(&self, hand: u32) -> Option<(EntryIndex, &Entry)> {
-        (hand < self.untouched).then(|| (EntryIndex::after(hand), &self.entries[hand as usize]))
+    /// The index of the entry at `hand`, in a round through all that were ever used; `None` when there is none.
+    pub(crate) fn at(&self, hand: u32) -> Option<EntryIndex> {
+        (hand < self.untouched).then(|| EntryIndex::after(hand))
     }
 
     /// Asks for what tells whether the flows of `count` entries from `hand` on are over.
     pub(crate) fn prefetch_from(&self, hand: u32, count: usize) {
         let entries = self.entries.get(hand as usize..).unwrap_or_default();
-        entries.iter().take(count).for_each(|entry| prefetch(&entry.last_seen));
+        entries.iter().take(count).for_each(prefetch);
     }
 
     /// The hand after it has passed `index`.

@@ -183,12 +183,77 @@ fn a_flow_that_was_idle_too_long_starts_anew() {
         shard.flow(flow).arrive_plain(at(SECOND));
         let mut confirmed = |now| {
             let horizon = shard.horizon(at(now));
-            shard.confirm(flow, &key(1), horizon).is_some()
+            shard.confirm(flow, &key(1), Side::Wire, horizon).is_some()
         };
         assert_eq!([SECOND / 2, 2 * SECOND, 2 * SECOND + 1].map(&mut confirmed), [true, true, false]);
         assert_eq!(shard.find(hash, &key(1), at(2 * SECOND)), Some(flow), "as long as its lifetime");
         assert_eq!(shard.find(hash, &key(1), at(2 * SECOND + 1)), None);
         assert_eq!(shard.census(), Census { created: 1, expired: 1, ..Census::default() });
+    });
+}
+
+/// What came without an option after one with it moves no receive time that options tell, but keeps the flow alive.
+#[test]
+fn packets_without_an_option_keep_a_flow_alive_too() {
+    with_shard(8, settings(0, Some(SECOND), 64), |mut shard| {
+        let (key, hash) = (key(1), shard.hash(&key(1)));
+        let flow = shard.create(hash, &key, at(0)).unwrap();
+        receive(&mut shard, flow, option(5, 0, 0), 0);
+        shard.flow(flow).arrive_plain(at(SECOND));
+        assert_eq!(shard.flows(at(2 * SECOND)).next().unwrap().idle, Span::from_ticks(SECOND));
+        shard.sweep(at(2 * SECOND), 1, None);
+        assert_eq!(shard.find(hash, &key, at(2 * SECOND)), Some(flow));
+        assert_eq!(shard.find(hash, &key, at(2 * SECOND + 1)), None);
+    });
+}
+
+/// Either side keeps it alive, and each is asked about packets of its own.
+#[test]
+fn a_flow_of_which_one_side_is_silent_is_not_over() {
+    with_shard(8, settings(0, Some(SECOND), 64), |mut shard| {
+        let (key, hash) = (key(1), shard.hash(&key(1)));
+        let flow = shard.create(hash, &key, at(0)).unwrap();
+        shard.flow(flow).depart(at(3 * SECOND), RATE);
+        let horizon = shard.horizon(at(4 * SECOND));
+        let confirmed =
+            [Side::Host, Side::Wire].map(|side| shard.confirm(flow, &key, side, horizon).is_some());
+        assert_eq!(confirmed, [true, false], "that nothing was received for long says nothing yet");
+        assert_eq!(shard.find(hash, &key, at(4 * SECOND)), Some(flow));
+    });
+}
+
+#[test]
+fn packets_are_counted_however_often_their_numbers_come_round() {
+    const PACKETS: u32 = 200_000;
+    with_shard(4, settings(65_000, None, 64), |mut shard| {
+        let flow = shard.create(shard.hash(&key(1)), &key(1), at(0)).unwrap();
+        let sent = |shard: &Shard<'_>| shard.flows(at(0)).next().unwrap().sent;
+        for packets in 1..=PACKETS {
+            shard.flow(flow).depart(at(packets.into()), RATE);
+            assert_eq!(sent(&shard), packets);
+        }
+        // The host's own numbers are counted from the beginning.
+        for (psn, packets) in [(7, 1), (9, 3), (8, 3), (5, 5), (9 + 30_000, 30_005), (9 + 60_000, 60_005)] {
+            shard.flow(flow).depart_native(&option(psn, 0, 0), at(u64::from(PACKETS) + 1));
+            assert_eq!(sent(&shard), packets, "{psn}");
+        }
+    });
+}
+
+#[test]
+fn of_very_many_packets_at_one_time_the_first_ones_are_forgotten() {
+    with_shard(4, settings(0, None, 64), |mut shard| {
+        let flow = shard.create(shard.hash(&key(1)), &key(1), at(0)).unwrap();
+        for _ in 0..300 {
+            shard.flow(flow).depart(at(5), RATE);
+        }
+        shard.flow(flow).depart(at(10), RATE);
+        let mut answer = |psnlr| receive(&mut shard, flow, option(psnlr, psnlr, 1), 1000).0;
+        assert_eq!(answer(44), Answer::Forgotten);
+        assert!(matches!(answer(45), Answer::Measured(_)), "the first of 255");
+        assert!(matches!(answer(299), Answer::Measured(_)));
+        assert!(matches!(answer(300), Answer::Measured(_)));
+        assert_eq!(answer(301), Answer::NeverSent);
     });
 }
 

@@ -1,6 +1,6 @@
 //! From the hosts to the wire.
 
-use flow::FlowId;
+use flow::{FlowId, Side};
 use pdm::{Insertion, PdmAt, PdmOption, Skip, alone};
 
 use super::{Done, Engine, Moment, Pair, Selected, Stage, Tally};
@@ -41,7 +41,7 @@ impl Engine<'_> {
         if selected.task().inserts()
             && alone::suits(&selected.layout, &pair.limits)
             && let Some(likely) = selected.likely
-            && let Some(mut flow) = self.shard.confirm(likely, &selected.key, moment.horizon)
+            && let Some(mut flow) = self.shard.confirm(likely, &selected.key, Side::Host, moment.horizon)
             && !flow.is_native()
             && let Ok(bytes) = packet.grow_front(alone::LEN)
         {

@@ -2,6 +2,7 @@
 
 use std::hint::cold_path;
 
+use flow::Side;
 use pdm::{Layout, PdmAt, PdmOption, Skip};
 
 use super::{Done, Engine, Moment, Selected, Stage, Tally};
@@ -43,7 +44,7 @@ impl Engine<'_> {
         if selected.layout.is_alone()
             && !selected.task().is_over()
             && let Some(likely) = selected.likely
-            && let Some(mut flow) = self.shard.confirm(likely, &selected.key, moment.horizon)
+            && let Some(mut flow) = self.shard.confirm(likely, &selected.key, Side::Wire, moment.horizon)
             && let Ok(Some(at)) = selected.layout.pdm(packet.bytes())
         {
             let option = PdmOption::read(packet.bytes(), &at);

@@ -145,19 +145,36 @@ impl<'m> Engine<'m> {
     ) {
         let mut stage = Stage::new();
         self.look(burst, &Coming { arrival, pair: pair.id, received }, &mut stage);
-        self.find(&mut stage);
+        self.find(arrival, &mut stage);
         self.rewrite(burst, arrival, &stage, pair, received, clock);
     }
 
     /// Finds out which flows the packets of `stage` most likely belong to, and asks for those and for what remembering that the
     /// packets leave will write to.
     #[inline]
-    pub(crate) fn find(&self, stage: &mut Stage) {
-        self.shard.prefetch_log(stage.len());
+    pub(crate) fn find(&self, arrival: Arrival, stage: &mut Stage) {
+        match arrival {
+            Arrival::Port(Side::Host) => {
+                self.shard.prefetch_log(stage.len());
+                self.find_each(stage, |_| {});
+            }
+            // Whatever arrives is noted in the flow's past.
+            Arrival::Port(Side::Wire) | Arrival::Capture => {
+                self.find_each(stage, |flow| self.shard.prefetch_past(flow));
+            }
+        }
+    }
+
+    /// Finds the flow of each packet of `stage`, and lets `prefetch` ask for more of it.
+    #[inline(always)]
+    fn find_each(&self, stage: &mut Stage, prefetch: impl Fn(FlowId)) {
         let mut missing = false;
         for selected in &mut *stage {
             match self.shard.prefetch_flow(selected.hash) {
-                Some(likely) => selected.likely = Some(likely),
+                Some(likely) => {
+                    prefetch(likely);
+                    selected.likely = Some(likely);
+                }
                 None => missing = true,
             }
         }

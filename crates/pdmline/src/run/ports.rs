@@ -41,7 +41,7 @@ pub(super) fn open<'eal>(
         let host = ports.open(eal, config, crew, index, Side::Host, machine)?;
         let wire = ports.open(eal, config, crew, index, Side::Wire, machine)?;
         let limits = Limits { mtu: pair.mtu.octets(), max_destopts_len: pair.max_destopts_len };
-        let through = dataplane::Pair { id: PairId::new(u16::try_from(index)?), limits };
+        let through = dataplane::Pair { id: PairId::new(u8::try_from(index)?), limits };
         let members = crew.of_pair(index);
         let owners = Arc::new(ports.owners(members));
         let to_wire = Through { pair: through, from: Side::Host, owners: Arc::clone(&owners) };
