@@ -26,7 +26,8 @@ const SWEEP_BUDGET: usize = 32;
 const BUSY_ROUNDS: u32 = 16;
 
 /// Flows from which on their table is far away: more than fits beside the packets into the caches that are a core's own. Then
-/// what is asked for comes too late for a burst as it is received, and two are gathered.
+/// what is asked for comes too late for a burst as it is received, and two are gathered; not from the wire, whose packets need both lines of
+/// their flow, and of 64 those would be too many for the nearest cache.
 const FAR: u64 = 1 << 15;
 
 /// Rounds without a packet after which an idle worker yields or sleeps.
@@ -220,7 +221,8 @@ where
         if burst.is_empty() {
             return 0;
         }
-        if burst.len() == BURST && self.engine.counters().flows_live.get() >= FAR {
+        let is_far = way.from == Side::Host && self.engine.counters().flows_live.get() >= FAR;
+        if is_far && burst.len() == BURST {
             way.inlets[inlet].receive(&mut burst);
         }
         let received = self.clock.now();
