@@ -26,8 +26,8 @@ const SWEEP_BUDGET: usize = 32;
 const BUSY_ROUNDS: u32 = 16;
 
 /// Flows from which on their table is far away: more than fits beside the packets into the caches that are a core's own. Then
-/// what is asked for comes too late for a burst as it is received, and two are gathered; not from the wire, whose packets need both lines of
-/// their flow, and of 64 those would be too many for the nearest cache.
+/// what is asked for comes too late for a burst as it is received, and two are gathered, from either side: a worker that takes twice as
+/// much from one would let the other wait where there is too much of both.
 const FAR: u64 = 1 << 15;
 
 /// Rounds without a packet after which an idle worker yields or sleeps.
@@ -221,8 +221,7 @@ where
         if burst.is_empty() {
             return 0;
         }
-        let is_far = way.from == Side::Host && self.engine.counters().flows_live.get() >= FAR;
-        if is_far && burst.len() == BURST {
+        if burst.len() == BURST && self.engine.counters().flows_live.get() >= FAR {
             way.inlets[inlet].receive(&mut burst);
         }
         let received = self.clock.now();
