@@ -26,6 +26,7 @@ pub(crate) struct Past {
     sent: u32,
     pub(crate) began: Beginning,
     pub(crate) account: Account,
+    /// Fills the line.
     unused: u32,
 }
 
