@@ -393,7 +393,7 @@ fn send<T: Transmit>(queue: &mut T, burst: &mut Burst<T::Packet>, engine: &Engin
 /// A way's place as it travels.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "two ways for each of 65,536 pairs at the most, and far fewer cores"
+    reason = "two ways for each of 256 pairs at the most, and far fewer cores"
 )]
 fn place(way: usize) -> u16 {
     way as u16

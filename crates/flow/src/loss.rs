@@ -42,7 +42,7 @@ impl Default for Progress {
     }
 }
 
-/// The numbers seen on one flow. Packed, or its entry would be larger than it may.
+/// The numbers seen on one flow. Packed, as what lies in a shard's memory has no padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, packed(4))]
 pub(crate) struct Seen {

@@ -3,13 +3,7 @@
 /// Octets of a cache line.
 const LINE: usize = 64;
 
-/// Asks for the cache line of `place`; changes nothing else.
-#[inline]
-pub(crate) fn prefetch<T>(place: &T) {
-    prefetch_line(std::ptr::from_ref(place).cast());
-}
-
-/// Asks for all cache lines of the one at `index` of `places`. Whether there is one is not asked, which would take as long:
+/// Asks for all cache lines of the one at `index` of `places`; changes nothing else. Whether there is one is not asked, which would take as long:
 /// where there is none, nothing is what comes.
 #[inline(always)]
 pub(crate) fn prefetch_at<T>(places: &[T], index: usize) {

@@ -205,7 +205,7 @@ impl<'m> Shard<'m> {
         self.table.prefetch_bucket(hash);
     }
 
-    /// Asks for what [`Shard::find`] and the flow's next change will look at; returns the flow that this most likely is. If it
+    /// Asks for what [`Shard::find`] and a packet that leaves on the flow will look at; returns the flow that this most likely is. If it
     /// is none, asks for what [`Shard::prefetch_flow_elsewhere`] will look at.
     #[inline]
     pub fn prefetch_flow(&self, hash: Hash) -> Option<FlowId> {
@@ -274,14 +274,10 @@ impl<'m> Shard<'m> {
             Ending::Evicted => self.census.evicted += 1,
         }
         if self.settings.keep_ended {
-            let flow = self.record(index, now);
+            let flow = self.table.record(index, now);
             self.census.unreported += u64::from(self.ended.try_push(Ended { flow, ending }).is_err());
         }
         self.table.remove(hash, index);
-    }
-
-    fn record(&self, index: EntryIndex, now: Instant) -> FlowRecord {
-        self.table.entry(index).record(self.table.past(index), now)
     }
 
     /// Whether [`Shard::ended`] has any.
@@ -372,7 +368,7 @@ impl<'m> Shard<'m> {
             let is_over = is_live && self.table.is_over(index, horizon);
             if let Some(survey) = survey.as_mut() {
                 if is_live && !is_over {
-                    survey.see(&self.record(index, now));
+                    survey.see(&self.table.record(index, now));
                 }
                 survey.advance(hand, self.hand);
             }
@@ -385,7 +381,7 @@ impl<'m> Shard<'m> {
 
     /// What is known of all flows in the table at `now`.
     pub fn flows(&self, now: Instant) -> impl Iterator<Item = FlowRecord> {
-        self.table.iter().map(move |index| self.record(index, now))
+        self.table.iter().map(move |index| self.table.record(index, now))
     }
 
     /// How many flows there are and were.

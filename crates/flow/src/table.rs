@@ -4,8 +4,8 @@
 use crate::entry::Entry;
 use crate::index::{Bucket, EntryIndex, Index};
 use crate::past::Past;
-use crate::prefetch::{prefetch, prefetch_at};
-use crate::{Hash, Horizon, Instant, Key, Side};
+use crate::prefetch::prefetch_at;
+use crate::{FlowRecord, Hash, Horizon, Instant, Key, Side};
 
 /// The index and entries of one shard.
 pub(crate) struct Table<'m> {
@@ -59,11 +59,6 @@ impl<'m> Table<'m> {
         &self.entries[index.get()]
     }
 
-    #[inline]
-    pub(crate) fn past(&self, index: EntryIndex) -> &Past {
-        &self.pasts[index.get()]
-    }
-
     /// Asks for the past of the flow at `index`.
     #[inline]
     pub(crate) fn prefetch_past(&self, index: EntryIndex) {
@@ -76,9 +71,14 @@ impl<'m> Table<'m> {
         (&mut self.entries[index.get()], &mut self.pasts[index.get()])
     }
 
+    /// What the flow at `index` has been through until `now`.
+    pub(crate) fn record(&self, index: EntryIndex, now: Instant) -> FlowRecord {
+        self.entry(index).record(&self.pasts[index.get()], now)
+    }
+
     /// When the flow at `index` was last seen.
     fn last_seen(&self, index: EntryIndex) -> Instant {
-        self.entry(index).last_seen(self.past(index))
+        self.entry(index).last_seen(&self.pasts[index.get()])
     }
 
     /// Whether the flow at `index` was idle for too long.
@@ -141,8 +141,7 @@ impl<'m> Table<'m> {
 
     /// Asks for what tells whether the flows of `count` entries from `hand` on are over.
     pub(crate) fn prefetch_from(&self, hand: u32, count: usize) {
-        let entries = self.entries.get(hand as usize..).unwrap_or_default();
-        entries.iter().take(count).for_each(prefetch);
+        (0..count).for_each(|entry| prefetch_at(self.entries, (hand as usize).wrapping_add(entry)));
     }
 
     /// The hand after it has passed `index`.

@@ -149,8 +149,8 @@ impl<'m> Engine<'m> {
         self.rewrite(burst, arrival, &stage, pair, received, clock);
     }
 
-    /// Finds out which flows the packets of `stage` most likely belong to, and asks for those and for what remembering that the
-    /// packets leave will write to.
+    /// Finds out which flows the packets of `stage` most likely belong to, and asks for those and for what else such packets change:
+    /// the send log, when they leave, and their flows' pasts, when they arrive.
     #[inline]
     pub(crate) fn find(&self, arrival: Arrival, stage: &mut Stage) {
         match arrival {
@@ -158,7 +158,6 @@ impl<'m> Engine<'m> {
                 self.shard.prefetch_log(stage.len());
                 self.find_each(stage, |_| {});
             }
-            // Whatever arrives is noted in the flow's past.
             Arrival::Port(Side::Wire) | Arrival::Capture => {
                 self.find_each(stage, |flow| self.shard.prefetch_past(flow));
             }
@@ -180,7 +179,8 @@ impl<'m> Engine<'m> {
         }
         if missing {
             for selected in stage.iter_mut().filter(|selected| selected.likely.is_none()) {
-                selected.likely = self.shard.prefetch_flow_elsewhere(selected.hash);
+                selected.likely =
+                    self.shard.prefetch_flow_elsewhere(selected.hash).inspect(|&flow| prefetch(flow));
             }
         }
     }
